@@ -1,0 +1,1 @@
+//! Running a model: a [`Session`] gives logits for prepared inputs.

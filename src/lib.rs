@@ -1,0 +1,33 @@
+//! **Sedge**, segmentation at the edge: a mask on disk for every frame that a small board's camera sees.
+//!
+//! # A frame's way
+//!
+//! 1. A [`camera::Source`] gives [`frame::Frame`]s, each with its number and its time.
+//! 2. [`frame::Preparer`] turns the frame into the network's input: resize, colour order, normalisation.
+//! 3. [`engine::Session`] runs the ONNX model and gives logits `[1, classes, height, width]`.
+//! 4. [`mask::Masker`] upsamples the logits to the frame and takes the best class of each pixel.
+//! 5. [`store::MaskFolder`] writes the mask as an indexed PNG and lists it; [`overlay`] draws it over the frame.
+//!
+//! [`pipeline`] is these five steps in a loop, with their times.
+//!
+//! # A model's way
+//!
+//! 1. [`onnx::Model`] is read from a float ONNX file and checked.
+//! 2. `quantize::fold` folds constants and batch norms into the convolutions.
+//! 3. `quantize::observe` runs a calibration folder through the float graph and watches every activation.
+//! 4. `quantize::calibrate` chooses scales and zero points from what was seen.
+//! 5. `quantize::export` writes the static int8 QDQ graph, standard ONNX with a [`onnx::Card`].
+//!
+//! ONNX is the only form in which a network exists.
+
+pub mod camera;
+pub mod engine;
+pub mod frame;
+pub mod mask;
+pub mod metrics;
+pub mod onnx;
+pub mod overlay;
+pub mod pipeline;
+#[cfg(feature = "host")]
+pub mod quantize;
+pub mod store;

@@ -1,0 +1,34 @@
+//! From logits to a mask: upsampling with argmax in one pass, classes and their colours, indexed PNG.
+
+/// A class id for every pixel, row by row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mask {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Class ids, `width * height` of them.
+    pub data: Vec<u8>,
+}
+
+impl Mask {
+    /// Pixels of each class id, 256 counts.
+    pub fn histogram(&self) -> [u64; 256] {
+        let mut counts = [0; 256];
+        for &id in &self.data {
+            counts[id as usize] += 1;
+        }
+        counts
+    }
+}
+
+/// A class that a model can tell or a data set holds.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Class {
+    /// Its value in masks.
+    pub id: u8,
+    /// Its name, as people say it.
+    pub name: String,
+    /// Its colour in pictures: R, G, B.
+    pub color: [u8; 3],
+}

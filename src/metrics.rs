@@ -1,0 +1,1 @@
+//! Confusion matrices and the figures made from them: IoU, mean IoU, pixel accuracy.

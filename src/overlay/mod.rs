@@ -1,0 +1,1 @@
+//! Drawing masks and legends over frames.

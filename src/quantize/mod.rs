@@ -1,0 +1,1 @@
+//! From a float model to a static int8 QDQ model.

@@ -126,10 +126,13 @@ mod tests {
     use super::*;
     use crate::camera::testing::{jpeg, report, transcript};
 
+    /// Names and bytes.
+    type Files<'a> = Vec<(&'a str, &'a [u8])>;
+
     #[test]
     fn folders_are_read_in_natural_order() {
         let picture = jpeg(16, 16, [112, 112, 112]);
-        let cases: Vec<(&str, Vec<(&str, &[u8])>, &[&str])> = vec![
+        let cases: Vec<(&str, Files, &[&str])> = vec![
             (
                 "numbers, not letters",
                 vec![

@@ -62,10 +62,11 @@ pub fn open(source: &str) -> Result<Box<dyn Source>, SourceError> {
     if kind.is_dir() {
         return Ok(Box::new(Folder::open(path)?));
     }
-    if path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("y4m"))
-    {
+    let has_extension = |known: &str| {
+        path.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case(known))
+    };
+    if has_extension("y4m") {
         let file = File::open(path).map_err(unreadable)?;
         return Ok(Box::new(Y4m::new(
             BufReader::with_capacity(1 << 16, file),
@@ -86,7 +87,9 @@ pub fn open(source: &str) -> Result<Box<dyn Source>, SourceError> {
             reason: "the file is empty".into(),
         });
     }
-    if still_format(&start).is_some() {
+    // A bare Motion-JPEG stream begins as a JPEG does, and would be taken for its first frame.
+    let bare_stream = has_extension("mjpeg") || has_extension("mjpg");
+    if still_format(&start).is_some() && !bare_stream {
         return Ok(Box::new(Still::open(path)?));
     }
     if start.starts_with(b"RIFF") && start.ends_with(b"AVI ") {

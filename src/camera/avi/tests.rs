@@ -110,7 +110,7 @@ fn every_shape_of_clip_gives_its_frames() {
     );
     let odd = |level| {
         let mut data = gray(level);
-        if data.len() % 2 == 0 {
+        if data.len().is_multiple_of(2) {
             data.push(0);
         }
         chunk(b"00dc", &data)

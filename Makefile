@@ -1,0 +1,25 @@
+# The commands of the project; the work is in scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: help test device check fmt lint clean
+
+help: ## Lists these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+test: ## Runs every test, here and on the ARM program under qemu; installs what is missing
+	@scripts/test.sh
+
+device: ## Builds the program for 64-bit ARM boards: target/device/sedge
+	@scripts/device.sh
+
+check: ## Checks format, lints, documentation, licences and the device profile
+	@scripts/check.sh
+
+fmt: ## Formats the code
+	@cargo fmt
+
+lint: ## Runs clippy as the check does
+	@cargo clippy --release --all-targets -- -D warnings
+
+clean: ## Removes all that was built and the Python environment
+	@rm -rf target .venv

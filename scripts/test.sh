@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs every test on this machine and on the ARM program under qemu; arguments go to cargo test.
+set -eu
+. "$(dirname "$0")/env.sh"
+
+scripts/setup.sh python device qemu
+scripts/device.sh
+
+# Looked up again: the setup may just have installed it.
+SEDGE_QEMU=${SEDGE_QEMU:-$(command -v qemu-aarch64 || command -v qemu-aarch64-static)}
+export SEDGE_QEMU SEDGE_QEMU_LIB
+export SEDGE_PYTHON=$PWD/.venv/bin/python
+export SEDGE_DEVICE=$PWD/$ARM_PROGRAM
+exec cargo test --release --no-fail-fast "$@"

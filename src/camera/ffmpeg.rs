@@ -45,18 +45,12 @@ impl Ffmpeg {
             .spawn();
         let mut child = started.map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => SourceError::NoFfmpeg { name: name.clone() },
-            _ => SourceError::Ffmpeg {
-                name: name.clone(),
-                reason: format!("it does not start: {cause}"),
-            },
+            _ => SourceError::Ffmpeg { name: name.clone(), reason: format!("it does not start: {cause}") },
         })?;
         let output = child.stdout.take().expect("standard output is piped");
         let messages = child.stderr.take().expect("standard error is piped");
         let mut stream = Ffmpeg {
-            info: SourceInfo {
-                name: name.clone(),
-                ..SourceInfo::default()
-            },
+            info: SourceInfo { name: name.clone(), ..SourceInfo::default() },
             address: address.into(),
             child,
             // On a thread of its own, so that a full pipe of messages never stops the frames.
@@ -84,20 +78,13 @@ impl Ffmpeg {
         // Closes the pipe first: a child that still writes would wait for us as we wait for it.
         self.frames = None;
         let status = self.child.wait();
-        let messages = self
-            .messages
-            .take()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default();
+        let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         let ended = match status {
             Ok(status) if status.success() => return None,
             Ok(status) => format!("it ended with {status}"),
             Err(error) => error.to_string(),
         };
-        let last = messages
-            .lines()
-            .map(str::trim)
-            .rfind(|line| !line.is_empty());
+        let last = messages.lines().map(str::trim).rfind(|line| !line.is_empty());
         Some(last.map_or(ended, |line| line.replace(&self.address, &self.info.name)))
     }
 }
@@ -111,10 +98,7 @@ impl Source for Ffmpeg {
         match self.frames.as_mut()?.next_frame() {
             // Where the output ends, the child may say why.
             end @ (None | Some(Err(SourceError::Truncated { .. }))) => match self.failure() {
-                Some(reason) => Some(Err(SourceError::Ffmpeg {
-                    name: self.info.name.clone(),
-                    reason,
-                })),
+                Some(reason) => Some(Err(SourceError::Ffmpeg { name: self.info.name.clone(), reason })),
                 None => end,
             },
             event => event,
@@ -139,19 +123,8 @@ fn arguments(address: &str) -> Vec<String> {
     arguments.extend(["-i".into(), input(address).into_owned()]);
     let conversion = "scale=out_color_matrix=bt601:out_range=tv";
     arguments.extend(
-        [
-            "-an",
-            "-vf",
-            conversion,
-            "-f",
-            "yuv4mpegpipe",
-            "-pix_fmt",
-            "yuv420p",
-            "-strict",
-            "-1",
-            "-",
-        ]
-        .map(String::from),
+        ["-an", "-vf", conversion, "-f", "yuv4mpegpipe", "-pix_fmt", "yuv420p", "-strict", "-1", "-"]
+            .map(String::from),
     );
     arguments
 }
@@ -169,23 +142,18 @@ fn input(address: &str) -> Cow<'_, str> {
 pub(super) fn has_scheme(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+            && scheme.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
     })
 }
 
 /// The address with the password of `scheme://user:password@host` replaced.
 fn without_password(address: &str) -> String {
-    let found = address
-        .split_once("://")
-        .filter(|_| has_scheme(address))
-        .and_then(|(scheme, rest)| {
-            let host_end = rest.find('/').unwrap_or(rest.len());
-            let at = rest[..host_end].rfind('@')?;
-            let (user, _) = rest[..at].split_once(':')?;
-            Some(format!("{scheme}://{user}:***{}", &rest[at..]))
-        });
+    let found = address.split_once("://").filter(|_| has_scheme(address)).and_then(|(scheme, rest)| {
+        let host_end = rest.find('/').unwrap_or(rest.len());
+        let at = rest[..host_end].rfind('@')?;
+        let (user, _) = rest[..at].split_once(':')?;
+        Some(format!("{scheme}://{user}:***{}", &rest[at..]))
+    });
     found.unwrap_or_else(|| address.into())
 }
 
@@ -218,11 +186,7 @@ mod tests {
         ];
         report(cases.iter().filter_map(|&(address, want)| {
             let arguments = arguments(address);
-            let at = arguments
-                .iter()
-                .position(|argument| argument == "-i")
-                .expect("an input")
-                + 1;
+            let at = arguments.iter().position(|argument| argument == "-i").expect("an input") + 1;
             let tcp = arguments.iter().any(|argument| argument == "tcp");
             (arguments[at] != want || tcp != address.starts_with("rtsp:"))
                 .then(|| format!("{address}: {arguments:?}"))
@@ -264,37 +228,19 @@ mod process_tests {
             ("fake://many-messages", &[first, second]),
             (
                 "fake://cut",
-                &[
-                    first,
-                    "error: fake://cut: ends in the middle of frame 1; all frames before it are whole",
-                ],
+                &[first, "error: fake://cut: ends in the middle of frame 1; all frames before it are whole"],
             ),
             (
                 "fake://lost",
-                &[
-                    first,
-                    "error: fake://lost: ffmpeg failed: fake://lost: Connection reset by peer",
-                ],
+                &[first, "error: fake://lost: ffmpeg failed: fake://lost: Connection reset by peer"],
             ),
-            (
-                "fake://cut-and-lost",
-                &[
-                    first,
-                    "error: fake://cut-and-lost: ffmpeg failed: No space left",
-                ],
-            ),
+            ("fake://cut-and-lost", &[first, "error: fake://cut-and-lost: ffmpeg failed: No space left"]),
             (
                 "fake://me:secret@refused",
                 &["error: fake://me:***@refused: ffmpeg failed: fake://me:***@refused: no"],
             ),
-            (
-                "fake://silent",
-                &["error: fake://silent: ffmpeg failed: it ended with exit status: 3"],
-            ),
-            (
-                "fake://nothing",
-                &["error: fake://nothing: ffmpeg failed: it gave no frames"],
-            ),
+            ("fake://silent", &["error: fake://silent: ffmpeg failed: it ended with exit status: 3"]),
+            ("fake://nothing", &["error: fake://nothing: ffmpeg failed: it gave no frames"]),
         ];
         report(cases.iter().filter_map(|(address, want)| {
             let got = transcript(Ffmpeg::with_program(&script(), address));
@@ -316,14 +262,8 @@ mod process_tests {
         let mut stream = Ffmpeg::with_program(&script(), "fake://endless").expect("a stream");
         assert!(matches!(stream.next_frame(), Some(Ok(_))));
         let id = stream.child.id().to_string();
-        let alive = || {
-            Command::new("kill")
-                .args(["-0", &id])
-                .stderr(Stdio::null())
-                .status()
-                .expect("kill")
-                .success()
-        };
+        let alive =
+            || Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().expect("kill").success();
         assert!(alive());
         drop(stream);
         assert!(!alive());

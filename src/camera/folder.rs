@@ -29,19 +29,12 @@ impl Folder {
     /// pictures.
     pub fn open(path: &Path) -> Result<Folder, SourceError> {
         let name = path.display().to_string();
-        let unreadable = |cause| SourceError::Unreadable {
-            name: name.clone(),
-            cause,
-        };
+        let unreadable = |cause| SourceError::Unreadable { name: name.clone(), cause };
         let mut files = Vec::new();
         for entry in std::fs::read_dir(path).map_err(unreadable)? {
             let file = entry.map_err(unreadable)?.path();
             if has_image_extension(&file) && file.is_file() {
-                let file_name = file
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
+                let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 files.push((file, file_name));
             }
         }
@@ -49,36 +42,20 @@ impl Folder {
             return Err(SourceError::EmptyFolder { path: name });
         }
         // The listing's own order is the disk's; the plain comparison settles names that differ in zeros only.
-        files
-            .sort_by(|a, b| alphanumeric_sort::compare_str(&a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
+        files.sort_by(|a, b| alphanumeric_sort::compare_str(&a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
         name_by_stem(&mut files);
-        Ok(Folder {
-            info: SourceInfo {
-                name,
-                frames: Some(files.len() as u64),
-                fps: None,
-            },
-            files,
-            next: 0,
-        })
+        Ok(Folder { info: SourceInfo { name, frames: Some(files.len() as u64), fps: None }, files, next: 0 })
     }
 }
 
 fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    ["jpg", "jpeg", "png"]
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
+    ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// Replaces file names by stems, except where two files have the same.
 fn name_by_stem(files: &mut [(PathBuf, String)]) {
-    let stem = |path: &Path| {
-        path.file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut uses: HashMap<String, usize> = HashMap::new();
     for (path, _) in files.iter() {
         *uses.entry(stem(path)).or_default() += 1;
@@ -110,11 +87,9 @@ impl Source for Folder {
                 data: picture.data,
                 name: Some(name.clone()),
             }),
-            Err(reason) => Err(SourceError::BrokenFrame {
-                name: path.display().to_string(),
-                frame: number,
-                reason,
-            }),
+            Err(reason) => {
+                Err(SourceError::BrokenFrame { name: path.display().to_string(), frame: number, reason })
+            }
         })
     }
 }
@@ -135,11 +110,7 @@ mod tests {
         let cases: Vec<(&str, Files, &[&str])> = vec![
             (
                 "numbers, not letters",
-                vec![
-                    ("f10.jpg", &picture),
-                    ("f9.JPEG", &picture),
-                    ("f2.PNG", &picture),
-                ],
+                vec![("f10.jpg", &picture), ("f9.JPEG", &picture), ("f2.PNG", &picture)],
                 &[
                     "frame 0 at 0 ms 16x16 Rgb8 ~112 f2",
                     "frame 1 at 1000 ms 16x16 Rgb8 ~112 f9",
@@ -148,12 +119,7 @@ mod tests {
             ),
             (
                 "others passed over, a broken one kept in count",
-                vec![
-                    ("a.jpg", b"not a picture"),
-                    ("b.jpg", &picture),
-                    ("c.txt", b"x"),
-                    ("jpg", b"x"),
-                ],
+                vec![("a.jpg", b"not a picture"), ("b.jpg", &picture), ("c.txt", b"x"), ("jpg", b"x")],
                 &[
                     "broken: DIR/a.jpg: frame 0 is broken: it is neither a JPEG nor a PNG",
                     "frame 1 at 1000 ms 16x16 Rgb8 ~112 b",
@@ -162,10 +128,7 @@ mod tests {
             (
                 "same stem",
                 vec![("a.jpg", &picture), ("a.png", &picture)],
-                &[
-                    "frame 0 at 0 ms 16x16 Rgb8 ~112 a.jpg",
-                    "frame 1 at 1000 ms 16x16 Rgb8 ~112 a.png",
-                ],
+                &["frame 0 at 0 ms 16x16 Rgb8 ~112 a.jpg", "frame 1 at 1000 ms 16x16 Rgb8 ~112 a.png"],
             ),
             (
                 "no pictures",
@@ -181,8 +144,8 @@ mod tests {
             for (file, bytes) in files {
                 fs::write(folder.path().join(file), bytes).expect("a temporary file");
             }
-            let got = transcript(Folder::open(folder.path()))
-                .replace(&folder.path().display().to_string(), "DIR");
+            let got =
+                transcript(Folder::open(folder.path())).replace(&folder.path().display().to_string(), "DIR");
             (got != want.join("\n")).then(|| format!("{name}:\n{got}"))
         }));
     }

@@ -25,10 +25,8 @@ impl Still {
     /// [`SourceError::BrokenImage`] where the file cannot be read or decoded.
     pub fn open(path: &Path) -> Result<Still, SourceError> {
         let name = path.display().to_string();
-        let picture = read_still(path).map_err(|reason| SourceError::BrokenImage {
-            name: name.clone(),
-            reason,
-        })?;
+        let picture =
+            read_still(path).map_err(|reason| SourceError::BrokenImage { name: name.clone(), reason })?;
         let frame = Frame {
             number: 0,
             time: Duration::ZERO,
@@ -36,18 +34,9 @@ impl Still {
             height: picture.height,
             format: picture.format,
             data: picture.data,
-            name: path
-                .file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned()),
+            name: path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
         };
-        Ok(Still {
-            info: SourceInfo {
-                name,
-                frames: Some(1),
-                fps: None,
-            },
-            frame: Some(frame),
-        })
+        Ok(Still { info: SourceInfo { name, frames: Some(1), fps: None }, frame: Some(frame) })
     }
 }
 
@@ -72,9 +61,7 @@ mod tests {
 
     fn png(image: DynamicImage) -> Vec<u8> {
         let mut bytes = Vec::new();
-        image
-            .write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Png)
-            .expect("a picture in memory");
+        image.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Png).expect("a picture in memory");
         bytes
     }
 
@@ -98,11 +85,7 @@ mod tests {
             ImageBuffer::from_pixel(3, 2, ::image::LumaA([48u8, 9]));
         let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
             ("a.jpg", whole.clone(), &["frame 0 at 0 ms 16x8 Rgb8 ~64 a"]),
-            (
-                "wrong-name.png",
-                whole.clone(),
-                &["frame 0 at 0 ms 16x8 Rgb8 ~64 wrong-name"],
-            ),
+            ("wrong-name.png", whole.clone(), &["frame 0 at 0 ms 16x8 Rgb8 ~64 wrong-name"]),
             (
                 "alpha.png",
                 png(ImageBuffer::from_pixel(3, 2, Rgba([80u8, 1, 2, 0])).into()),
@@ -118,36 +101,16 @@ mod tests {
                 png(ImageBuffer::from_pixel(3, 2, Luma([96u16 << 8])).into()),
                 &["frame 0 at 0 ms 3x2 Gray8 ~96 gray16"],
             ),
-            (
-                "gray.png",
-                png(DynamicImage::ImageLumaA8(gray_alpha)),
-                &["frame 0 at 0 ms 3x2 Gray8 ~48 gray"],
-            ),
-            (
-                "upright.jpg",
-                oriented(1),
-                &["frame 0 at 0 ms 32x16 Rgb8 ~0 upright"],
-            ),
-            (
-                "turned.jpg",
-                oriented(3),
-                &["frame 0 at 0 ms 32x16 Rgb8 ~256 turned"],
-            ),
-            (
-                "portrait.jpg",
-                oriented(6),
-                &["frame 0 at 0 ms 16x32 Rgb8 ~0 portrait"],
-            ),
+            ("gray.png", png(DynamicImage::ImageLumaA8(gray_alpha)), &["frame 0 at 0 ms 3x2 Gray8 ~48 gray"]),
+            ("upright.jpg", oriented(1), &["frame 0 at 0 ms 32x16 Rgb8 ~0 upright"]),
+            ("turned.jpg", oriented(3), &["frame 0 at 0 ms 32x16 Rgb8 ~256 turned"]),
+            ("portrait.jpg", oriented(6), &["frame 0 at 0 ms 16x32 Rgb8 ~0 portrait"]),
             (
                 "cut.jpg",
                 whole[..whole.len() - 9].to_vec(),
                 &["error: cut.jpg: the picture cannot be decoded: the JPEG ends in the middle"],
             ),
-            (
-                "empty.jpg",
-                vec![],
-                &["error: empty.jpg: the picture cannot be decoded: the file is empty"],
-            ),
+            ("empty.jpg", vec![], &["error: empty.jpg: the picture cannot be decoded: the file is empty"]),
             (
                 "text.jpg",
                 b"hello".to_vec(),
@@ -158,8 +121,7 @@ mod tests {
         report(cases.into_iter().filter_map(|(name, bytes, want)| {
             let path = folder.path().join(name);
             fs::write(&path, bytes).expect("a temporary file");
-            let got = transcript(Still::open(&path))
-                .replace(&format!("{}/", folder.path().display()), "");
+            let got = transcript(Still::open(&path)).replace(&format!("{}/", folder.path().display()), "");
             (got != want.join("\n")).then(|| format!("{name}: {got}"))
         }));
     }

@@ -50,9 +50,7 @@ pub(super) fn complete(bytes: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     if has_tables || !baseline {
         return Ok(Cow::Borrowed(whole));
     }
-    Ok(Cow::Owned(
-        [&whole[..scan], &huffman_segment(), &whole[scan..]].concat(),
-    ))
+    Ok(Cow::Owned([&whole[..scan], &huffman_segment(), &whole[scan..]].concat()))
 }
 
 /// Index of the next marker's code at or after `from`, over fill bytes, stuffed zeros and restart markers.
@@ -75,10 +73,8 @@ fn huffman_segment() -> Vec<u8> {
         (0x01, &DC_CHROMINANCE_COUNTS, &DC_VALUES),
         (0x11, &AC_CHROMINANCE_COUNTS, &AC_CHROMINANCE_VALUES),
     ];
-    let length: usize = 2 + tables
-        .iter()
-        .map(|(_, counts, values)| 1 + counts.len() + values.len())
-        .sum::<usize>();
+    let length: usize =
+        2 + tables.iter().map(|(_, counts, values)| 1 + counts.len() + values.len()).sum::<usize>();
     let mut segment = vec![0xFF, DHT];
     segment.extend((length as u16).to_be_bytes());
     for (class_and_id, counts, values) in tables {
@@ -138,32 +134,12 @@ mod tests {
             ("whole", whole.clone(), Ok(whole.len())),
             ("padding after the end", trailed, Ok(whole.len())),
             ("tables left out", bare.clone(), Ok(bare.len() + 420)),
-            (
-                "end marker cut off",
-                whole[..whole.len() - 2].to_vec(),
-                Err("the JPEG ends in the middle"),
-            ),
-            (
-                "header cut",
-                whole[..30].to_vec(),
-                Err("the JPEG ends in the middle"),
-            ),
-            (
-                "no scan",
-                vec![0xFF, SOI, 0xFF, EOI],
-                Err("the JPEG holds no picture data"),
-            ),
-            (
-                "length of 0",
-                vec![0xFF, SOI, 0xFF, 0xE0, 0, 0],
-                Err("the JPEG ends in the middle"),
-            ),
+            ("end marker cut off", whole[..whole.len() - 2].to_vec(), Err("the JPEG ends in the middle")),
+            ("header cut", whole[..30].to_vec(), Err("the JPEG ends in the middle")),
+            ("no scan", vec![0xFF, SOI, 0xFF, EOI], Err("the JPEG holds no picture data")),
+            ("length of 0", vec![0xFF, SOI, 0xFF, 0xE0, 0, 0], Err("the JPEG ends in the middle")),
             ("nothing", vec![], Err("it does not begin as a JPEG does")),
-            (
-                "a PNG",
-                b"\x89PNG\r\n\x1a\n".to_vec(),
-                Err("it does not begin as a JPEG does"),
-            ),
+            ("a PNG", b"\x89PNG\r\n\x1a\n".to_vec(), Err("it does not begin as a JPEG does")),
         ];
         report(cases.into_iter().filter_map(|(name, bytes, want)| {
             let got = complete(&bytes).map(|stream| stream.len());

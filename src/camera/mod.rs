@@ -83,9 +83,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A folder without pictures.
-    #[error(
-        "{path}: no file in this folder ends in .jpg, .jpeg or .png, so there is nothing to read"
-    )]
+    #[error("{path}: no file in this folder ends in .jpg, .jpeg or .png, so there is nothing to read")]
     EmptyFolder {
         /// The folder.
         path: String,
@@ -168,7 +166,7 @@ impl SourceError {
 }
 
 /// A stream of frames.
-pub trait Source {
+pub trait Source: Send {
     /// What is known of the stream.
     fn info(&self) -> &SourceInfo;
 

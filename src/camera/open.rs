@@ -14,8 +14,7 @@ const DEMO: &[u8] = include_bytes!("../../clips/demo.avi");
 /// The clip inside the program: 90 frames of 512x288 at 10 frames a second, in which people walk through a room.
 pub fn demo() -> Box<dyn Source> {
     Box::new(
-        Avi::new(Cursor::new(DEMO), "the clip inside sedge")
-            .expect("the clip inside the program is whole"),
+        Avi::new(Cursor::new(DEMO), "the clip inside sedge").expect("the clip inside the program is whole"),
     )
 }
 
@@ -29,63 +28,42 @@ pub fn open(source: &str) -> Result<Box<dyn Source>, SourceError> {
         return Ok(Box::new(Synthetic::parse(source)?));
     }
     if source == "-" {
-        return Ok(Box::new(Y4m::new(io::stdin().lock(), "standard input")?));
+        return Ok(Box::new(Y4m::new(BufReader::new(io::stdin()), "standard input")?));
     }
     if source.starts_with("v4l:") {
         return Err(SourceError::Unsupported {
             name: source.into(),
-            reason:
-                "this build has no camera support; give /dev/video0 to read a camera through ffmpeg"
-                    .into(),
+            reason: "this build has no camera support; give /dev/video0 to read a camera through ffmpeg"
+                .into(),
         });
     }
     let path = Path::new(source);
-    let unreadable = |cause| SourceError::Unreadable {
-        name: source.into(),
-        cause,
-    };
+    let unreadable = |cause| SourceError::Unreadable { name: source.into(), cause };
     let kind = match path.metadata() {
         Ok(metadata) => metadata.file_type(),
         Err(_) if has_scheme(source) => return Ok(Box::new(Ffmpeg::open(source)?)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Err(SourceError::NotFound {
-                path: source.into(),
-            });
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(SourceError::NotFound { path: source.into() });
         }
         Err(error) => return Err(unreadable(error)),
     };
     if kind.is_dir() {
         return Ok(Box::new(Folder::open(path)?));
     }
-    let has_extension = |known: &str| {
-        path.extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case(known))
-    };
+    let has_extension =
+        |known: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(known));
     if has_extension("y4m") {
         let file = File::open(path).map_err(unreadable)?;
-        return Ok(Box::new(Y4m::new(
-            BufReader::with_capacity(1 << 16, file),
-            source,
-        )?));
+        return Ok(Box::new(Y4m::new(BufReader::with_capacity(1 << 16, file), source)?));
     }
     // A pipe or a device gives its first bytes only once.
     if !kind.is_file() {
         return Ok(Box::new(Ffmpeg::open(source)?));
     }
     let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(12).read_to_end(&mut start))
-        .map_err(unreadable)?;
+    File::open(path).and_then(|file| file.take(12).read_to_end(&mut start)).map_err(unreadable)?;
     if start.is_empty() {
-        return Err(SourceError::Malformed {
-            name: source.into(),
-            reason: "the file is empty".into(),
-        });
+        return Err(SourceError::Malformed { name: source.into(), reason: "the file is empty".into() });
     }
     // A bare Motion-JPEG stream begins as a JPEG does, and would be taken for its first frame.
     let bare_stream = has_extension("mjpeg") || has_extension("mjpg");
@@ -112,19 +90,11 @@ mod tests {
     #[test]
     fn the_clip_inside_is_whole() {
         let mut clip = demo();
-        assert_eq!(
-            (clip.info().frames, clip.info().fps),
-            (Some(90), Some(10.0))
-        );
-        let frames: Vec<_> = std::iter::from_fn(|| clip.next_frame())
-            .map(|frame| frame.expect("whole"))
-            .collect();
+        assert_eq!((clip.info().frames, clip.info().fps), (Some(90), Some(10.0)));
+        let frames: Vec<_> =
+            std::iter::from_fn(|| clip.next_frame()).map(|frame| frame.expect("whole")).collect();
         assert_eq!(frames.len(), 90);
-        assert!(
-            frames
-                .iter()
-                .all(|frame| (frame.width, frame.height) == (512, 288))
-        );
+        assert!(frames.iter().all(|frame| (frame.width, frame.height) == (512, 288)));
     }
 
     #[test]
@@ -155,10 +125,7 @@ mod tests {
                 "DIR/bare: no file in this folder ends in .jpg, .jpeg or .png, so there is nothing to read",
             ),
             ("DIR/empty.mp4", "DIR/empty.mp4: the file is empty"),
-            (
-                "DIR/cut.avi",
-                "DIR/cut.avi: ends in the middle of frame 0; all frames before it are whole",
-            ),
+            ("DIR/cut.avi", "DIR/cut.avi: ends in the middle of frame 0; all frames before it are whole"),
             (
                 "DIR/none.mp4",
                 "\"DIR/none.mp4\" is neither a file nor a folder; give the path of one, an address like rtsp://..., or - \

@@ -32,17 +32,12 @@ pub(super) fn still_format(bytes: &[u8]) -> Option<ImageFormat> {
 pub(super) fn read_still(path: &Path) -> Result<Picture, String> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        std::fs::File::open(path)?
-            .take(FRAME_MAX_BYTES + 1)
-            .read_to_end(&mut bytes)?;
+        std::fs::File::open(path)?.take(FRAME_MAX_BYTES + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     let bytes = read().map_err(|error| format!("it cannot be read: {error}"))?;
     if bytes.len() as u64 > FRAME_MAX_BYTES {
-        return Err(format!(
-            "the file is larger than {} MiB",
-            FRAME_MAX_BYTES >> 20
-        ));
+        return Err(format!("the file is larger than {} MiB", FRAME_MAX_BYTES >> 20));
     }
     match still_format(&bytes) {
         Some(ImageFormat::Jpeg) => decode(&jpeg::complete(&bytes)?, ImageFormat::Jpeg, None),
@@ -83,11 +78,7 @@ fn decode(bytes: &[u8], format: ImageFormat, size: Option<(u32, u32)>) -> Result
         ));
     }
     // A frame of a stream is upright as it is; only stills are turned.
-    let orientation = if size.is_none() {
-        decoder.orientation().ok()
-    } else {
-        None
-    };
+    let orientation = if size.is_none() { decoder.orientation().ok() } else { None };
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
     if let Some(orientation) = orientation {
         image.apply_orientation(orientation);
@@ -99,10 +90,5 @@ fn decode(bytes: &[u8], format: ImageFormat, size: Option<(u32, u32)>) -> Result
         }
         _ => (PixelFormat::Rgb8, image.into_rgb8().into_raw()),
     };
-    Ok(Picture {
-        width,
-        height,
-        format,
-        data,
-    })
+    Ok(Picture { width, height, format, data })
 }

@@ -25,10 +25,7 @@ pub(super) fn frame_time(number: u64, rate: Option<Rate>) -> Duration {
     let Some(rate) = rate else {
         return Duration::from_secs(number);
     };
-    let (frames, units) = (
-        u128::from(rate.frames),
-        u128::from(number) * u128::from(rate.seconds),
-    );
+    let (frames, units) = (u128::from(rate.frames), u128::from(number) * u128::from(rate.seconds));
     let seconds = u64::try_from(units / frames).unwrap_or(u64::MAX);
     let nanoseconds = (units % frames) * 1_000_000_000 / frames;
     Duration::new(seconds, nanoseconds as u32)
@@ -47,11 +44,7 @@ mod tests {
             (3, Rate::new(10, 1), Duration::from_millis(300)),
             (30000, Rate::new(30000, 1001), Duration::from_secs(1001)),
             (1, Rate::new(30000, 1001), Duration::from_nanos(33_366_666)),
-            (
-                u64::MAX,
-                Rate::new(1, u32::MAX),
-                Duration::from_secs(u64::MAX),
-            ),
+            (u64::MAX, Rate::new(1, u32::MAX), Duration::from_secs(u64::MAX)),
             (5, Rate::new(0, 1), Duration::from_secs(5)),
         ];
         report(cases.into_iter().filter_map(|(number, rate, want)| {

@@ -25,56 +25,32 @@ impl Synthetic {
     /// # Errors
     /// [`SourceError::BadPattern`], naming the part that is wrong.
     pub fn parse(text: &str) -> Result<Synthetic, SourceError> {
-        let bad = |reason: String| SourceError::BadPattern {
-            text: text.into(),
-            reason,
-        };
+        let bad = |reason: String| SourceError::BadPattern { text: text.into(), reason };
         let pattern = text.strip_prefix("synthetic:").unwrap_or(text);
-        let (size, rest) = pattern
-            .split_once('@')
-            .ok_or_else(|| bad("the @ before the rate is missing".into()))?;
-        let (width, height) = size
-            .split_once('x')
-            .ok_or_else(|| bad(format!("{size:?} is not WIDTHxHEIGHT")))?;
-        let side = |side: &str| {
-            side.parse::<u64>()
-                .map_err(|_| bad(format!("{side:?} is not a number of pixels")))
-        };
+        let (size, rest) =
+            pattern.split_once('@').ok_or_else(|| bad("the @ before the rate is missing".into()))?;
+        let (width, height) =
+            size.split_once('x').ok_or_else(|| bad(format!("{size:?} is not WIDTHxHEIGHT")))?;
+        let side =
+            |side: &str| side.parse::<u64>().map_err(|_| bad(format!("{side:?} is not a number of pixels")));
         let (width, height) = check_size(side(width)?, side(height)?).map_err(bad)?;
         let (fps, frames) = match rest.split_once(':') {
             Some((fps, frames)) => (fps, Some(frames)),
             None => (rest, None),
         };
-        let rate = parse_rate(fps)
-            .ok_or_else(|| bad(format!("{fps:?} is not a rate from 0.001 to 1000")))?;
+        let rate = parse_rate(fps).ok_or_else(|| bad(format!("{fps:?} is not a rate from 0.001 to 1000")))?;
         let frames = frames
-            .map(|frames| {
-                frames
-                    .parse()
-                    .map_err(|_| bad(format!("{frames:?} is not a number of frames")))
-            })
+            .map(|frames| frames.parse().map_err(|_| bad(format!("{frames:?} is not a number of frames"))))
             .transpose()?;
-        let info = SourceInfo {
-            name: text.into(),
-            frames,
-            fps: Some(rate.fps()),
-        };
-        Ok(Synthetic {
-            info,
-            width,
-            height,
-            rate: Some(rate),
-            next: 0,
-        })
+        let info = SourceInfo { name: text.into(), frames, fps: Some(rate.fps()) };
+        Ok(Synthetic { info, width, height, rate: Some(rate), next: 0 })
     }
 }
 
 /// A decimal number of frames per second, in thousandths.
 fn parse_rate(text: &str) -> Option<Rate> {
     let fps: f64 = text.parse().ok()?;
-    (0.001..=1000.0)
-        .contains(&fps)
-        .then(|| Rate::new((fps * 1000.0).round() as u32, 1000))?
+    (0.001..=1000.0).contains(&fps).then(|| Rate::new((fps * 1000.0).round() as u32, 1000))?
 }
 
 impl Source for Synthetic {
@@ -128,13 +104,7 @@ fn draw(width: u32, height: u32, number: u64) -> Vec<u8> {
 fn bounce(number: u64, length: i64, frames: u64) -> i64 {
     let phase = (number % (2 * frames)) as i64;
     let frames = frames as i64;
-    (length - 1)
-        * if phase < frames {
-            phase
-        } else {
-            2 * frames - phase
-        }
-        / frames
+    (length - 1) * if phase < frames { phase } else { 2 * frames - phase } / frames
 }
 
 #[cfg(test)]
@@ -144,10 +114,7 @@ mod tests {
 
     #[test]
     fn texts_make_patterns_or_clear_errors() {
-        let two: &[&str] = &[
-            "frame 0 at 0 ms 8x4 Rgb8 ~224",
-            "frame 1 at 80 ms 8x4 Rgb8 ~224",
-        ];
+        let two: &[&str] = &["frame 0 at 0 ms 8x4 Rgb8 ~224", "frame 1 at 80 ms 8x4 Rgb8 ~224"];
         let cases: &[(&str, &[&str])] = &[
             ("synthetic:8x4@12.5:2", two),
             ("synthetic:1x1@30:1", &["frame 0 at 0 ms 1x1 Rgb8 ~224"]),
@@ -155,31 +122,13 @@ mod tests {
             ("synthetic:", &["the @ before the rate is missing"]),
             ("synthetic:8x4", &["the @ before the rate is missing"]),
             ("synthetic:8@30", &["\"8\" is not WIDTHxHEIGHT"]),
-            (
-                "synthetic:8xtall@30",
-                &["\"tall\" is not a number of pixels"],
-            ),
+            ("synthetic:8xtall@30", &["\"tall\" is not a number of pixels"]),
             ("synthetic:0x4@30", &["a picture of 0x4 has no pixels"]),
-            (
-                "synthetic:8x99999@30",
-                &["a picture of 8x99999 is too large; 16384 pixels a side is the most"],
-            ),
-            (
-                "synthetic:8x4@0",
-                &["\"0\" is not a rate from 0.001 to 1000"],
-            ),
-            (
-                "synthetic:8x4@NaN",
-                &["\"NaN\" is not a rate from 0.001 to 1000"],
-            ),
-            (
-                "synthetic:8x4@fast",
-                &["\"fast\" is not a rate from 0.001 to 1000"],
-            ),
-            (
-                "synthetic:8x4@30:many",
-                &["\"many\" is not a number of frames"],
-            ),
+            ("synthetic:8x99999@30", &["a picture of 8x99999 is too large; 16384 pixels a side is the most"]),
+            ("synthetic:8x4@0", &["\"0\" is not a rate from 0.001 to 1000"]),
+            ("synthetic:8x4@NaN", &["\"NaN\" is not a rate from 0.001 to 1000"]),
+            ("synthetic:8x4@fast", &["\"fast\" is not a rate from 0.001 to 1000"]),
+            ("synthetic:8x4@30:many", &["\"many\" is not a number of frames"]),
         ];
         report(cases.iter().filter_map(|(text, want)| {
             let want = match want {
@@ -198,9 +147,7 @@ mod tests {
     fn the_pattern_moves_and_is_the_same_every_time() {
         let frames = || {
             let mut source = Synthetic::parse("synthetic:64x48@30").expect("a pattern");
-            std::array::from_fn::<_, 3, _>(|_| {
-                source.next_frame().expect("endless").expect("whole").data
-            })
+            std::array::from_fn::<_, 3, _>(|_| source.next_frame().expect("endless").expect("whole").data)
         };
         let [first, second, third] = frames();
         assert!(first != second && second != third);

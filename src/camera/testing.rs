@@ -7,12 +7,7 @@ use super::{Source, SourceError};
 /// Fails with every line given, if any is.
 pub(super) fn report(failures: impl IntoIterator<Item = String>) {
     let failures: Vec<String> = failures.into_iter().collect();
-    assert!(
-        failures.is_empty(),
-        "{} cases fail:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
 }
 
 /// Reads a stream to its end, one line an event. A frame shows its first byte rounded to a multiple of 16, as JPEG is
@@ -35,10 +30,7 @@ pub(super) fn transcript<S: Source>(source: Result<S, SourceError>) -> String {
                 );
                 let value = (u32::from(frame.data[0]) + 8) / 16 * 16;
                 let time_ms = frame.time.as_millis();
-                let name = frame
-                    .name
-                    .map(|name| format!(" {name}"))
-                    .unwrap_or_default();
+                let name = frame.name.map(|name| format!(" {name}")).unwrap_or_default();
                 let (width, height, format) = (frame.width, frame.height, frame.format);
                 lines.push(format!(
                     "frame {number} at {time_ms} ms {width}x{height} {format:?} ~{value}{name}"
@@ -47,10 +39,7 @@ pub(super) fn transcript<S: Source>(source: Result<S, SourceError>) -> String {
             Err(error) if error.is_broken_frame() => lines.push(format!("broken: {error}")),
             Err(error) => {
                 lines.push(format!("error: {error}"));
-                assert!(
-                    source.next_frame().is_none(),
-                    "nothing follows a fatal error"
-                );
+                assert!(source.next_frame().is_none(), "nothing follows a fatal error");
                 break;
             }
         }

@@ -52,8 +52,7 @@ impl<R: Read> Read for Counted<R> {
             match self.input.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => {
-                    self.bytes
-                        .fetch_add(*read.as_ref().unwrap_or(&0) as u64, Ordering::Relaxed);
+                    self.bytes.fetch_add(*read.as_ref().unwrap_or(&0) as u64, Ordering::Relaxed);
                     return read;
                 }
             }
@@ -71,20 +70,14 @@ impl RangeTables {
     /// Full to limited range, ITU-R BT.601: Y' = 16 + 219/255 Y, C' = 128 + 224/255 (C - 128), rounded.
     fn to_limited() -> RangeTables {
         let table = |offset: f64, zero: f64, steps: f64| {
-            std::array::from_fn(|value| {
-                (offset + (value as f64 - zero) * steps / 255.0).round() as u8
-            })
+            std::array::from_fn(|value| (offset + (value as f64 - zero) * steps / 255.0).round() as u8)
         };
-        RangeTables {
-            luma: table(16.0, 0.0, 219.0),
-            chroma: table(128.0, 128.0, 224.0),
-        }
+        RangeTables { luma: table(16.0, 0.0, 219.0), chroma: table(128.0, 128.0, 224.0) }
     }
 
     /// Limited to full range of luminance: Y = 255/219 (Y' - 16), rounded and clamped.
     fn to_full() -> RangeTables {
-        let luma =
-            std::array::from_fn(|value| ((value as f64 - 16.0) * 255.0 / 219.0).round() as u8);
+        let luma = std::array::from_fn(|value| ((value as f64 - 16.0) * 255.0 / 219.0).round() as u8);
         RangeTables { luma, chroma: luma }
     }
 }
@@ -96,27 +89,19 @@ impl<R: BufRead> Y4m<R> {
     /// [`SourceError::Malformed`] where this is not Y4M or its header is wrong, [`SourceError::Unsupported`] for more
     /// than 8 bits a sample or another layout, [`SourceError::Unreadable`].
     pub fn new(mut input: R, name: &str) -> Result<Y4m<R>, SourceError> {
-        let malformed = |reason: String| SourceError::Malformed {
-            name: name.into(),
-            reason,
-        };
+        let malformed = |reason: String| SourceError::Malformed { name: name.into(), reason };
         let mut header = Vec::new();
         (&mut input)
             .take(HEADER_MAX_BYTES)
             .read_until(b'\n', &mut header)
-            .map_err(|cause| SourceError::Unreadable {
-                name: name.into(),
-                cause,
-            })?;
+            .map_err(|cause| SourceError::Unreadable { name: name.into(), cause })?;
         if header.is_empty() {
             return Err(malformed(
                 "the stream is empty; a Y4M stream begins with a line YUV4MPEG2 ...".into(),
             ));
         }
         if !header.starts_with(b"YUV4MPEG2 ") {
-            return Err(malformed(
-                "it does not begin as a Y4M stream does, with the word YUV4MPEG2".into(),
-            ));
+            return Err(malformed("it does not begin as a Y4M stream does, with the word YUV4MPEG2".into()));
         }
         if header.last() != Some(&b'\n') {
             return Err(malformed("its Y4M header line does not end".into()));
@@ -124,9 +109,7 @@ impl<R: BufRead> Y4m<R> {
         // The decoder multiplies width and height as they come, so they are bounded before it sees them.
         let (width, height) = (number(&header, b'W'), number(&header, b'H'));
         let (Some(width), Some(height)) = (width, height) else {
-            return Err(malformed(
-                "its Y4M header does not say width and height".into(),
-            ));
+            return Err(malformed("its Y4M header does not say width and height".into()));
         };
         let (width, height) = check_size(width, height).map_err(malformed)?;
         let full_range = parameters(&header).any(|text| text == b"XCOLORRANGE=FULL");
@@ -136,15 +119,9 @@ impl<R: BufRead> Y4m<R> {
             .last()
             .map(|text| text.escape_ascii().to_string());
 
-        let limits = ::y4m::Limits {
-            bytes: FRAME_MAX_BYTES as usize,
-        };
+        let limits = ::y4m::Limits { bytes: FRAME_MAX_BYTES as usize };
         let bytes = Arc::new(AtomicU64::new(0));
-        let input = Counted {
-            header: Cursor::new(header),
-            input,
-            bytes: bytes.clone(),
-        };
+        let input = Counted { header: Cursor::new(header), input, bytes: bytes.clone() };
         let unsupported = |layout: &str| SourceError::Unsupported {
             name: name.into(),
             reason: format!(
@@ -154,17 +131,13 @@ impl<R: BufRead> Y4m<R> {
         };
         let decoder = Decoder::new_with_limits(input, limits).map_err(|error| match error {
             Error::UnknownColorspace => unsupported(layout.as_deref().unwrap_or("C")),
-            Error::IoError(cause) => SourceError::Unreadable {
-                name: name.into(),
-                cause,
-            },
+            Error::IoError(cause) => SourceError::Unreadable { name: name.into(), cause },
             error => malformed(format!("its Y4M header is wrong: {error}")),
         })?;
         let format = match decoder.get_colorspace() {
-            Colorspace::C420
-            | Colorspace::C420jpeg
-            | Colorspace::C420paldv
-            | Colorspace::C420mpeg2 => PixelFormat::I420,
+            Colorspace::C420 | Colorspace::C420jpeg | Colorspace::C420paldv | Colorspace::C420mpeg2 => {
+                PixelFormat::I420
+            }
             Colorspace::C422 => PixelFormat::I422,
             Colorspace::C444 => PixelFormat::I444,
             Colorspace::Cmono => PixelFormat::Gray8,
@@ -179,32 +152,13 @@ impl<R: BufRead> Y4m<R> {
             (Ok(frames), Ok(seconds)) => Rate::new(frames, seconds),
             _ => None,
         };
-        let info = SourceInfo {
-            name: name.into(),
-            frames: None,
-            fps: rate.map(Rate::fps),
-        };
-        Ok(Y4m {
-            info,
-            decoder,
-            bytes,
-            width,
-            height,
-            format,
-            rate,
-            range,
-            next: 0,
-            done: false,
-        })
+        let info = SourceInfo { name: name.into(), frames: None, fps: rate.map(Rate::fps) };
+        Ok(Y4m { info, decoder, bytes, width, height, format, rate, range, next: 0, done: false })
     }
 }
 
 fn parameters(header: &[u8]) -> impl Iterator<Item = &[u8]> {
-    header
-        .trim_ascii_end()
-        .split(|&byte| byte == b' ')
-        .skip(1)
-        .filter(|text| !text.is_empty())
+    header.trim_ascii_end().split(|&byte| byte == b' ').skip(1).filter(|text| !text.is_empty())
 }
 
 /// The last parameter with this letter, as the decoder takes it, where it is a number.
@@ -221,41 +175,22 @@ impl<R: Read> Y4m<R> {
             Ok(frame) => frame,
             Err(Error::EOF) if self.bytes.load(Ordering::Relaxed) == before => return None,
             Err(Error::EOF) => {
-                return Some(Err(SourceError::Truncated {
-                    name: name.clone(),
-                    frame: self.next,
-                }));
+                return Some(Err(SourceError::Truncated { name: name.clone(), frame: self.next }));
             }
             Err(Error::IoError(cause)) => {
-                return Some(Err(SourceError::Unreadable {
-                    name: name.clone(),
-                    cause,
-                }));
+                return Some(Err(SourceError::Unreadable { name: name.clone(), cause }));
             }
             Err(_) => {
-                let reason = format!(
-                    "frame {} does not begin with the word FRAME; the stream is damaged",
-                    self.next
-                );
-                return Some(Err(SourceError::Malformed {
-                    name: name.clone(),
-                    reason,
-                }));
+                let reason =
+                    format!("frame {} does not begin with the word FRAME; the stream is damaged", self.next);
+                return Some(Err(SourceError::Malformed { name: name.clone(), reason }));
             }
         };
-        let mut data = [
-            frame.get_y_plane(),
-            frame.get_u_plane(),
-            frame.get_v_plane(),
-        ]
-        .concat();
+        let mut data = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()].concat();
         if let Some(range) = &self.range {
             let (luma, chroma) = data.split_at_mut(frame.get_y_plane().len());
-            luma.iter_mut()
-                .for_each(|sample| *sample = range.luma[usize::from(*sample)]);
-            chroma
-                .iter_mut()
-                .for_each(|sample| *sample = range.chroma[usize::from(*sample)]);
+            luma.iter_mut().for_each(|sample| *sample = range.luma[usize::from(*sample)]);
+            chroma.iter_mut().for_each(|sample| *sample = range.chroma[usize::from(*sample)]);
         }
         let number = self.next;
         self.next += 1;
@@ -271,7 +206,7 @@ impl<R: Read> Y4m<R> {
     }
 }
 
-impl<R: Read> Source for Y4m<R> {
+impl<R: Read + Send> Source for Y4m<R> {
     fn info(&self) -> &SourceInfo {
         &self.info
     }

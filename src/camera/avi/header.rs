@@ -56,17 +56,12 @@ fn video_stream(list: &[u8]) -> Result<Option<Header>, &'static str> {
         return Ok(None);
     }
     // BITMAPINFOHEADER: a negative height only says that rows run from the top.
-    let (Some(width), Some(height), Some(codec)) = (
-        u32_at(format, 4),
-        u32_at(format, 8),
-        format.get(16..20).and_then(|code| code.try_into().ok()),
-    ) else {
+    let (Some(width), Some(height), Some(codec)) =
+        (u32_at(format, 4), u32_at(format, 8), format.get(16..20).and_then(|code| code.try_into().ok()))
+    else {
         return Err("the AVI header does not say the size of its pictures");
     };
-    let (scale, rate) = (
-        u32_at(stream_header, 20).unwrap_or(0),
-        u32_at(stream_header, 24).unwrap_or(0),
-    );
+    let (scale, rate) = (u32_at(stream_header, 20).unwrap_or(0), u32_at(stream_header, 24).unwrap_or(0));
     let frames = u32_at(stream_header, 32).filter(|&frames| frames > 0 && frames < u32::MAX);
     Ok(Some(Header {
         stream: 0,

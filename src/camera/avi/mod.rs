@@ -64,37 +64,18 @@ impl<R: Read + Seek> Avi<R> {
     /// [`SourceError::Malformed`] where this is not an AVI file, [`SourceError::UnsupportedCodec`] where it is not
     /// Motion-JPEG, [`SourceError::Truncated`] where it ends before the first frame, [`SourceError::Unreadable`].
     pub fn new(mut input: R, name: &str) -> Result<Avi<R>, SourceError> {
-        let unreadable = |cause| SourceError::Unreadable {
-            name: name.into(),
-            cause,
-        };
-        let malformed = |reason: String| SourceError::Malformed {
-            name: name.into(),
-            reason,
-        };
-        let truncated = || SourceError::Truncated {
-            name: name.into(),
-            frame: 0,
-        };
+        let unreadable = |cause| SourceError::Unreadable { name: name.into(), cause };
+        let malformed = |reason: String| SourceError::Malformed { name: name.into(), reason };
+        let truncated = || SourceError::Truncated { name: name.into(), frame: 0 };
 
         let length = input.seek(SeekFrom::End(0)).map_err(unreadable)?;
         input.rewind().map_err(unreadable)?;
         let mut clip = Avi {
-            info: SourceInfo {
-                name: name.into(),
-                ..SourceInfo::default()
-            },
+            info: SourceInfo { name: name.into(), ..SourceInfo::default() },
             input: BufReader::new(input),
             position: 0,
             length,
-            header: Header {
-                stream: 0,
-                width: 0,
-                height: 0,
-                codec: [0; 4],
-                rate: None,
-                frames: None,
-            },
+            header: Header { stream: 0, width: 0, height: 0, codec: [0; 4], rate: None, frames: None },
             riff_end: 0,
             state: End::Whole,
             next: 0,
@@ -119,8 +100,8 @@ impl<R: Read + Seek> Avi<R> {
             match &clip.read_four().map_err(unreadable)? {
                 b"movi" => {
                     clip.enter_movi(size);
-                    clip.header = header
-                        .ok_or_else(|| malformed("its frames come before any header".into()))?;
+                    clip.header =
+                        header.ok_or_else(|| malformed("its frames come before any header".into()))?;
                     return clip.check_header();
                 }
                 b"hdrl" => {
@@ -129,14 +110,10 @@ impl<R: Read + Seek> Avi<R> {
                         return Err(truncated());
                     }
                     if size > HEADER_MAX_BYTES {
-                        return Err(malformed(format!(
-                            "its header of {size} bytes is too large"
-                        )));
+                        return Err(malformed(format!("its header of {size} bytes is too large")));
                     }
                     clip.read_chunk(size).map_err(unreadable)?;
-                    header = Some(
-                        header::parse(&clip.chunk).map_err(|reason| malformed(reason.into()))?,
-                    );
+                    header = Some(header::parse(&clip.chunk).map_err(|reason| malformed(reason.into()))?);
                 }
                 _ => clip.skip(size.saturating_sub(4)).map_err(unreadable)?,
             }
@@ -150,22 +127,12 @@ impl<R: Read + Seek> Avi<R> {
     fn check_header(mut self) -> Result<Avi<R>, SourceError> {
         let name = || self.info.name.clone();
         let codec = self.header.codec;
-        if ![b"MJPG", b"JPEG"]
-            .iter()
-            .any(|known| codec.eq_ignore_ascii_case(*known))
-        {
+        if ![b"MJPG", b"JPEG"].iter().any(|known| codec.eq_ignore_ascii_case(*known)) {
             let codec = codec.escape_ascii().to_string();
-            return Err(SourceError::UnsupportedCodec {
-                name: name(),
-                codec,
-            });
+            return Err(SourceError::UnsupportedCodec { name: name(), codec });
         }
-        check_size(self.header.width.into(), self.header.height.into()).map_err(|reason| {
-            SourceError::Malformed {
-                name: name(),
-                reason,
-            }
-        })?;
+        check_size(self.header.width.into(), self.header.height.into())
+            .map_err(|reason| SourceError::Malformed { name: name(), reason })?;
         self.info.frames = self.header.frames;
         self.info.fps = self.header.rate.map(|rate| rate.fps());
         self.chunk.clear();
@@ -236,8 +203,7 @@ impl<R: Read + Seek> Avi<R> {
             let start = self.position;
             let beyond = start >= self.riff_end;
             let Some((id, size)) = self.read_head().map_err(|cause| self.unreadable(cause))? else {
-                let cut =
-                    self.state == End::Cut || (self.state == End::Unfinished && self.left() > 0);
+                let cut = self.state == End::Cut || (self.state == End::Unfinished && self.left() > 0);
                 return if cut { Err(self.truncated()) } else { Ok(None) };
             };
             let step = match &id {
@@ -256,10 +222,7 @@ impl<R: Read + Seek> Avi<R> {
                         "it is damaged at byte {start}, where frame {} should begin; what follows cannot be found",
                         self.next
                     );
-                    return Err(SourceError::Malformed {
-                        name: self.info.name.clone(),
-                        reason,
-                    });
+                    return Err(SourceError::Malformed { name: self.info.name.clone(), reason });
                 }
                 _ => self.skip(size),
             };
@@ -296,19 +259,12 @@ impl<R: Read + Seek> Avi<R> {
         if size > CHUNK_MAX_BYTES {
             self.chunk.clear();
             self.skip(size).map_err(|cause| self.unreadable(cause))?;
-            return Err(broken(
-                &self.info.name,
-                format!("it takes {size} bytes, more than any frame may"),
-            ));
+            return Err(broken(&self.info.name, format!("it takes {size} bytes, more than any frame may")));
         }
         if size > 0 {
-            self.read_chunk(size)
-                .map_err(|cause| self.unreadable(cause))?;
+            self.read_chunk(size).map_err(|cause| self.unreadable(cause))?;
         } else if self.chunk.is_empty() {
-            return Err(broken(
-                &self.info.name,
-                "it repeats the frame before it, which is not there".into(),
-            ));
+            return Err(broken(&self.info.name, "it repeats the frame before it, which is not there".into()));
         }
         let picture = decode_motion_jpeg(&self.chunk, (self.header.width, self.header.height))
             .map_err(|reason| broken(&self.info.name, reason))?;
@@ -324,21 +280,15 @@ impl<R: Read + Seek> Avi<R> {
     }
 
     fn unreadable(&self, cause: io::Error) -> SourceError {
-        SourceError::Unreadable {
-            name: self.info.name.clone(),
-            cause,
-        }
+        SourceError::Unreadable { name: self.info.name.clone(), cause }
     }
 
     fn truncated(&self) -> SourceError {
-        SourceError::Truncated {
-            name: self.info.name.clone(),
-            frame: self.next,
-        }
+        SourceError::Truncated { name: self.info.name.clone(), frame: self.next }
     }
 }
 
-impl<R: Read + Seek> Source for Avi<R> {
+impl<R: Read + Seek + Send> Source for Avi<R> {
     fn info(&self) -> &SourceInfo {
         &self.info
     }

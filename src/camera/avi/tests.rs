@@ -23,14 +23,7 @@ fn riff(kind: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
     chunk(b"RIFF", &[&kind[..], &parts.concat()].concat())
 }
 
-fn stream(
-    kind: &[u8; 4],
-    codec: &[u8; 4],
-    size: (u32, i32),
-    scale: u32,
-    rate: u32,
-    frames: u32,
-) -> Vec<u8> {
+fn stream(kind: &[u8; 4], codec: &[u8; 4], size: (u32, i32), scale: u32, rate: u32, frames: u32) -> Vec<u8> {
     let mut header = [&kind[..], &codec[..]].concat();
     for field in [0, 0, 0, scale, rate, 0, frames] {
         header.extend(field.to_le_bytes());
@@ -46,13 +39,7 @@ fn stream(
 
 /// A header of one video stream of 16x8 at 10 frames a second.
 fn header() -> Vec<u8> {
-    list(
-        b"hdrl",
-        &[
-            chunk(b"avih", &[0; 56]),
-            stream(b"vids", b"MJPG", (16, 8), 1, 10, 3),
-        ],
-    )
+    list(b"hdrl", &[chunk(b"avih", &[0; 56]), stream(b"vids", b"MJPG", (16, 8), 1, 10, 3)])
 }
 
 fn gray(level: u8) -> Vec<u8> {
@@ -69,11 +56,7 @@ fn clip(head: Vec<u8>, frames: &[Vec<u8>]) -> Vec<u8> {
 
 /// Overwrites the size field of the first `LIST movi`.
 fn with_movi_size(mut bytes: Vec<u8>, size: u32) -> Vec<u8> {
-    let at = bytes
-        .windows(4)
-        .position(|four| four == b"movi")
-        .expect("a frame list")
-        - 4;
+    let at = bytes.windows(4).position(|four| four == b"movi").expect("a frame list") - 4;
     bytes[at..at + 4].copy_from_slice(&size.to_le_bytes());
     bytes
 }
@@ -96,18 +79,10 @@ fn every_shape_of_clip_gives_its_frames() {
     let whole = clip(header(), &frames);
     let two_streams = list(
         b"hdrl",
-        &[
-            stream(b"auds", b"\0\0\0\0", (0, 0), 1, 8000, 0),
-            stream(b"vids", b"mjpg", (16, -8), 1, 10, 3),
-        ],
+        &[stream(b"auds", b"\0\0\0\0", (0, 0), 1, 8000, 0), stream(b"vids", b"mjpg", (16, -8), 1, 10, 3)],
     );
-    let by_microseconds = list(
-        b"hdrl",
-        &[
-            chunk(b"avih", &[0xA0, 0x86, 0x01, 0]),
-            stream(b"vids", b"MJPG", (16, 8), 0, 0, 0),
-        ],
-    );
+    let by_microseconds =
+        list(b"hdrl", &[chunk(b"avih", &[0xA0, 0x86, 0x01, 0]), stream(b"vids", b"MJPG", (16, 8), 0, 0, 0)]);
     let odd = |level| {
         let mut data = gray(level);
         if data.len().is_multiple_of(2) {
@@ -117,19 +92,8 @@ fn every_shape_of_clip_gives_its_frames() {
     };
     check(vec![
         ("plain", whole.clone(), three),
-        (
-            "00db",
-            clip(
-                header(),
-                &frames.clone().map(|frame| [b"00db", &frame[4..]].concat()),
-            ),
-            three,
-        ),
-        (
-            "odd sizes are padded",
-            clip(header(), &[odd(32), odd(128), odd(224)]),
-            three,
-        ),
+        ("00db", clip(header(), &frames.clone().map(|frame| [b"00db", &frame[4..]].concat())), three),
+        ("odd sizes are padded", clip(header(), &[odd(32), odd(128), odd(224)]), three),
         (
             "no Huffman tables",
             clip(
@@ -161,46 +125,19 @@ fn every_shape_of_clip_gives_its_frames() {
         ),
         (
             "video is the second stream",
-            clip(
-                two_streams,
-                &frames.clone().map(|frame| [b"01dc", &frame[4..]].concat()),
-            ),
+            clip(two_streams, &frames.clone().map(|frame| [b"01dc", &frame[4..]].concat())),
             three,
         ),
-        (
-            "rate from the main header",
-            clip(by_microseconds, &frames),
-            three,
-        ),
+        ("rate from the main header", clip(by_microseconds, &frames), three),
         (
             "OpenDML continuation",
-            [
-                clip(header(), &frames[..1]),
-                riff(b"AVIX", &[list(b"movi", &frames[1..])]),
-            ]
-            .concat(),
+            [clip(header(), &frames[..1]), riff(b"AVIX", &[list(b"movi", &frames[1..])])].concat(),
             three,
         ),
-        (
-            "never finished: size 0",
-            with_movi_size(whole.clone(), 0),
-            three,
-        ),
-        (
-            "never finished: size -1",
-            with_movi_size(whole.clone(), u32::MAX),
-            three,
-        ),
-        (
-            "bytes after the end",
-            [whole.clone(), b"\xFF\xFEsome text and more".to_vec()].concat(),
-            three,
-        ),
-        (
-            "a few bytes after the end",
-            [whole.clone(), vec![0; 3]].concat(),
-            three,
-        ),
+        ("never finished: size 0", with_movi_size(whole.clone(), 0), three),
+        ("never finished: size -1", with_movi_size(whole.clone(), u32::MAX), three),
+        ("bytes after the end", [whole.clone(), b"\xFF\xFEsome text and more".to_vec()].concat(), three),
+        ("a few bytes after the end", [whole.clone(), vec![0; 3]].concat(), three),
         (
             "an empty chunk repeats",
             clip(header(), &[frame(32), chunk(b"00dc", &[]), frame(224)]),
@@ -219,16 +156,8 @@ fn broken_frames_are_passed_and_broken_clips_end() {
     let whole = clip(header(), &[frame(32), frame(128), frame(224)]);
     let cut = |bytes: usize| whole[..whole.len() - bytes].to_vec();
     let size_lost = with_movi_size(whole.clone(), 0);
-    let codec = |codec| {
-        clip(
-            list(b"hdrl", &[stream(b"vids", codec, (16, 8), 1, 10, 1)]),
-            &[frame(0)],
-        )
-    };
-    let huge = clip(
-        list(b"hdrl", &[stream(b"vids", b"MJPG", (60000, 8), 1, 10, 1)]),
-        &[frame(0)],
-    );
+    let codec = |codec| clip(list(b"hdrl", &[stream(b"vids", codec, (16, 8), 1, 10, 1)]), &[frame(0)]);
+    let huge = clip(list(b"hdrl", &[stream(b"vids", b"MJPG", (60000, 8), 1, 10, 1)]), &[frame(0)]);
     let first = "frame 0 at 0 ms 16x8 Rgb8 ~32";
     let second = "frame 1 at 100 ms 16x8 Rgb8 ~128";
     let cut_in_third = "error: clip: ends in the middle of frame 2; all frames before it are whole";
@@ -262,16 +191,8 @@ fn broken_frames_are_passed_and_broken_clips_end() {
             ],
         ),
         ("cut in a frame", cut(20), &[first, second, cut_in_third]),
-        (
-            "cut between frames",
-            cut(frame(224).len()),
-            &[first, second, cut_in_third],
-        ),
-        (
-            "cut in a chunk's head",
-            cut(frame(224).len() - 5),
-            &[first, second, cut_in_third],
-        ),
+        ("cut between frames", cut(frame(224).len()), &[first, second, cut_in_third]),
+        ("cut in a chunk's head", cut(frame(224).len() - 5), &[first, second, cut_in_third]),
         (
             "unfinished and cut in a frame",
             size_lost[..size_lost.len() - 20].to_vec(),
@@ -287,35 +208,21 @@ fn broken_frames_are_passed_and_broken_clips_end() {
             whole[..100].to_vec(),
             &["error: clip: ends in the middle of frame 0; all frames before it are whole"],
         ),
-        (
-            "garbage between frames",
-            garbage_inside,
-            &[first, second, &damaged],
-        ),
+        ("garbage between frames", garbage_inside, &[first, second, &damaged]),
         (
             "another codec",
             codec(b"XVID"),
-            &[
-                "error: clip: its pictures are compressed as XVID, not Motion-JPEG; convert it with \
-                 `ffmpeg -i FILE -c:v mjpeg -q:v 3 NEW.avi`",
-            ],
+            &["error: clip: its pictures are compressed as XVID, not Motion-JPEG; convert it with \
+                 `ffmpeg -i FILE -c:v mjpeg -q:v 3 NEW.avi`"],
         ),
         (
             "too large",
             huge,
             &["error: clip: a picture of 60000x8 is too large; 16384 pixels a side is the most"],
         ),
-        (
-            "no video",
-            clip(list(b"hdrl", &[]), &[]),
-            &["error: clip: the AVI header lists no video stream"],
-        ),
+        ("no video", clip(list(b"hdrl", &[]), &[]), &["error: clip: the AVI header lists no video stream"]),
         ("no header", riff(b"AVI ", &[]), &[no_header]),
-        (
-            "a WAVE file",
-            riff(b"WAVE", &[]),
-            &["error: clip: it is a RIFF file but not an AVI clip"],
-        ),
+        ("a WAVE file", riff(b"WAVE", &[]), &["error: clip: it is a RIFF file but not an AVI clip"]),
         (
             "frames first",
             riff(b"AVI ", &[list(b"movi", &[])]),
@@ -329,14 +236,7 @@ fn broken_frames_are_passed_and_broken_clips_end() {
 #[test]
 fn the_header_is_shown_before_the_first_frame() {
     let source = Avi::new(Cursor::new(clip(header(), &[])), "clip").expect("a clip");
-    assert_eq!(
-        source.info(),
-        &SourceInfo {
-            name: "clip".into(),
-            frames: Some(3),
-            fps: Some(10.0)
-        }
-    );
+    assert_eq!(source.info(), &SourceInfo { name: "clip".into(), frames: Some(3), fps: Some(10.0) });
 }
 
 proptest! {

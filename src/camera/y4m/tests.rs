@@ -33,76 +33,29 @@ fn streams_give_whole_frames_and_clear_errors() {
     };
     let (ten_bit, unknown) = (layout("C420p10"), layout("C411"));
     check(vec![
-        (
-            "no layout means 4:2:0",
-            stream("W4 H4 F25:1", &two),
-            &[first, second],
-        ),
-        (
-            "420jpeg",
-            stream("W4 H4 F25:1 Ip A1:1 C420jpeg", &two),
-            &[first, second],
-        ),
-        (
-            "420paldv",
-            stream("W4 H4 F25:1 C420paldv", &two),
-            &[first, second],
-        ),
-        (
-            "420mpeg2",
-            stream("W4 H4 F25:1 C420mpeg2 XYSCSS=420MPEG2", &two),
-            &[first, second],
-        ),
-        (
-            "odd size",
-            stream("W3 H3 F1:1 C420", &[(48, 17)]),
-            &["frame 0 at 0 ms 3x3 I420 ~48"],
-        ),
-        (
-            "422",
-            stream("W4 H4 F1:1 C422", &[(48, 32)]),
-            &["frame 0 at 0 ms 4x4 I422 ~48"],
-        ),
-        (
-            "444",
-            stream("W4 H4 F1:1 C444", &[(48, 48)]),
-            &["frame 0 at 0 ms 4x4 I444 ~48"],
-        ),
-        (
-            "mono",
-            stream("W4 H4 F1:1 Cmono", &[(48, 16)]),
-            &["frame 0 at 0 ms 4x4 Gray8 ~48"],
-        ),
-        (
-            "no rate known",
-            stream("W4 H4 F0:0", &two),
-            &[first, "frame 1 at 1000 ms 4x4 I420 ~32"],
-        ),
+        ("no layout means 4:2:0", stream("W4 H4 F25:1", &two), &[first, second]),
+        ("420jpeg", stream("W4 H4 F25:1 Ip A1:1 C420jpeg", &two), &[first, second]),
+        ("420paldv", stream("W4 H4 F25:1 C420paldv", &two), &[first, second]),
+        ("420mpeg2", stream("W4 H4 F25:1 C420mpeg2 XYSCSS=420MPEG2", &two), &[first, second]),
+        ("odd size", stream("W3 H3 F1:1 C420", &[(48, 17)]), &["frame 0 at 0 ms 3x3 I420 ~48"]),
+        ("422", stream("W4 H4 F1:1 C422", &[(48, 32)]), &["frame 0 at 0 ms 4x4 I422 ~48"]),
+        ("444", stream("W4 H4 F1:1 C444", &[(48, 48)]), &["frame 0 at 0 ms 4x4 I444 ~48"]),
+        ("mono", stream("W4 H4 F1:1 Cmono", &[(48, 16)]), &["frame 0 at 0 ms 4x4 Gray8 ~48"]),
+        ("no rate known", stream("W4 H4 F0:0", &two), &[first, "frame 1 at 1000 ms 4x4 I420 ~32"]),
         (
             "a frame with parameters",
             b"YUV4MPEG2 W1 H1 Cmono\nFRAME Ip\n\x40".to_vec(),
             &["frame 0 at 0 ms 1x1 Gray8 ~64"],
         ),
         ("no frames", stream("W4 H4 F25:1", &[]), &[]),
-        (
-            "cut in pixels",
-            cut(stream("W4 H4 F25:1", &two), 1),
-            &[first, truncated],
-        ),
-        (
-            "cut in the word FRAME",
-            cut(stream("W4 H4 F25:1", &two), 27),
-            &[first, truncated],
-        ),
+        ("cut in pixels", cut(stream("W4 H4 F25:1", &two), 1), &[first, truncated]),
+        ("cut in the word FRAME", cut(stream("W4 H4 F25:1", &two), 27), &[first, truncated]),
         ("10 bits", stream("W4 H4 F25:1 C420p10", &[]), &[&ten_bit]),
         ("4:1:1", stream("W4 H4 F25:1 C411", &[]), &[&unknown]),
         (
             "pixels where a frame should begin",
             [stream("W4 H4 F25:1", &two[..1]), b"NOISE\n".to_vec()].concat(),
-            &[
-                first,
-                "error: pipe: frame 1 does not begin with the word FRAME; the stream is damaged",
-            ],
+            &[first, "error: pipe: frame 1 does not begin with the word FRAME; the stream is damaged"],
         ),
         (
             "empty",
@@ -119,16 +72,8 @@ fn streams_give_whole_frames_and_clear_errors() {
             stream(&"A".repeat(2000), &[]),
             &["error: pipe: its Y4M header line does not end"],
         ),
-        (
-            "no size",
-            stream("F25:1", &[]),
-            &["error: pipe: its Y4M header does not say width and height"],
-        ),
-        (
-            "no pixels",
-            stream("W0 H4", &[]),
-            &["error: pipe: a picture of 0x4 has no pixels"],
-        ),
+        ("no size", stream("F25:1", &[]), &["error: pipe: its Y4M header does not say width and height"]),
+        ("no pixels", stream("W0 H4", &[]), &["error: pipe: a picture of 0x4 has no pixels"]),
         (
             "too large",
             stream("W18446744073709551615 H4", &[]),
@@ -166,11 +111,7 @@ fn ranges_become_those_of_the_formats() {
     report(cases.iter().filter_map(|&(header, value, want)| {
         let bytes = stream(&format!("W1 H1 F1:1 {header}"), &[(value, 3)]);
         let mut source = Y4m::new(&bytes[..], "pipe").expect("a header");
-        let data = source
-            .next_frame()
-            .expect("a frame")
-            .expect("a whole frame")
-            .data;
+        let data = source.next_frame().expect("a frame").expect("a whole frame").data;
         let got = [data[0], data[data.len() - 1]];
         (got != want).then(|| format!("{header} {value}: {got:?}, not {want:?}"))
     }));

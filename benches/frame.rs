@@ -36,30 +36,14 @@ fn noise(count: usize) -> Vec<f32> {
 fn masking(c: &mut Criterion) {
     let mut group = c.benchmark_group("mask");
     // Classes and side of the logits, size of the frame: DeepLab, LR-ASPP on a small input, full HD.
-    for (classes, side, width, height) in [
-        (21, 257, 640, 480),
-        (21, 65, 640, 480),
-        (21, 257, 1920, 1080),
-    ] {
-        let data = [
-            ("smooth", logits(classes, side, side)),
-            ("noise", noise(classes * side * side)),
-        ];
+    for (classes, side, width, height) in [(21, 257, 640, 480), (21, 65, 640, 480), (21, 257, 1920, 1080)] {
+        let data = [("smooth", logits(classes, side, side)), ("noise", noise(classes * side * side))];
         for (kind, data) in data {
             let id = BenchmarkId::new(kind, format!("{side}x{side}x{classes} to {width}x{height}"));
-            let logits = Logits {
-                data: &data,
-                classes,
-                height: side,
-                width: side,
-            };
+            let logits = Logits { data: &data, classes, height: side, width: side };
             let (mut masker, mut mask) = (Masker::new(), Mask::default());
             group.bench_function(id, |b| {
-                b.iter(|| {
-                    masker
-                        .mask(black_box(logits), Region::WHOLE, width, height, &mut mask)
-                        .unwrap()
-                });
+                b.iter(|| masker.mask(black_box(logits), Region::WHOLE, width, height, &mut mask).unwrap());
             });
         }
     }
@@ -67,30 +51,15 @@ fn masking(c: &mut Criterion) {
 
 fn preparing(c: &mut Criterion) {
     let mut group = c.benchmark_group("prepare");
-    for (format, width, height) in [
-        (PixelFormat::Rgb8, 640, 480),
-        (PixelFormat::I420, 640, 480),
-        (PixelFormat::I420, 1920, 1080),
-    ] {
-        let data = (0..format.frame_bytes(width, height))
-            .map(|i| (i * 31 % 256) as u8)
-            .collect();
-        let frame = Frame {
-            number: 0,
-            time: Duration::ZERO,
-            width,
-            height,
-            format,
-            data,
-            name: None,
-        };
+    for (format, width, height) in
+        [(PixelFormat::Rgb8, 640, 480), (PixelFormat::I420, 640, 480), (PixelFormat::I420, 1920, 1080)]
+    {
+        let data = (0..format.frame_bytes(width, height)).map(|i| (i * 31 % 256) as u8).collect();
+        let frame = Frame { number: 0, time: Duration::ZERO, width, height, format, data, name: None };
         let mut preparer = Preparer::new(InputRule::symmetric(), 257, 257).unwrap();
         let mut input = vec![0.0; preparer.input_len()];
         group.bench_function(
-            BenchmarkId::new(
-                format!("{format:?}"),
-                format!("{width}x{height} to 257x257"),
-            ),
+            BenchmarkId::new(format!("{format:?}"), format!("{width}x{height} to 257x257")),
             |b| {
                 b.iter(|| preparer.prepare(black_box(&frame), &mut input).unwrap());
             },
@@ -104,16 +73,9 @@ fn writing(c: &mut Criterion) {
     let mut group = c.benchmark_group("write");
     for (width, height) in [(640, 480), (1920, 1080)] {
         let data = logits(21, 257, 257);
-        let logits = Logits {
-            data: &data,
-            classes: 21,
-            height: 257,
-            width: 257,
-        };
+        let logits = Logits { data: &data, classes: 21, height: 257, width: 257 };
         let mut mask = Mask::default();
-        Masker::new()
-            .mask(logits, Region::WHOLE, width, height, &mut mask)
-            .unwrap();
+        Masker::new().mask(logits, Region::WHOLE, width, height, &mut mask).unwrap();
         let size = format!("{width}x{height}");
         let mut file = Vec::new();
         group.bench_function(BenchmarkId::new("png", &size), |b| {
@@ -125,15 +87,7 @@ fn writing(c: &mut Criterion) {
         let mut rgb = vec![100; 3 * mask.data.len()];
         group.bench_function(BenchmarkId::new("overlay", &size), |b| {
             b.iter(|| {
-                overlay::draw(
-                    &mut rgb,
-                    width,
-                    height,
-                    black_box(&mask),
-                    &classes,
-                    Legend::Shown,
-                )
-                .unwrap()
+                overlay::draw(&mut rgb, width, height, black_box(&mask), &classes, Legend::Shown).unwrap()
             });
         });
         group.bench_function(BenchmarkId::new("jpeg", &size), |b| {

@@ -136,25 +136,16 @@ impl Dataset {
             }
             other => other.map_err(disk(&path))?,
         };
-        let wrong = |reason: String| DatasetError::Meta {
-            path: path.clone(),
-            reason,
-        };
-        let meta: Meta = serde_json::from_slice(&bytes).map_err(|error| {
-            wrong(format!(
-                "{error}; expected JSON with \"classes\", a list of names"
-            ))
-        })?;
+        let wrong = |reason: String| DatasetError::Meta { path: path.clone(), reason };
+        let meta: Meta = serde_json::from_slice(&bytes)
+            .map_err(|error| wrong(format!("{error}; expected JSON with \"classes\", a list of names")))?;
         if !(1..=256).contains(&meta.classes.len()) {
             return Err(wrong(format!(
                 "\"classes\" has {} names, but 1 to 256 can be told apart",
                 meta.classes.len()
             )));
         }
-        Ok(Dataset {
-            folder: folder.to_owned(),
-            meta,
-        })
+        Ok(Dataset { folder: folder.to_owned(), meta })
     }
 
     /// What META.json says.
@@ -169,10 +160,7 @@ impl Dataset {
     /// [`DatasetError::Disk`] where the split's folder is missing, [`DatasetError::Empty`] without pictures and
     /// [`DatasetError::NoMask`] for a picture without a mask.
     pub fn split(&self, name: &str) -> Result<Vec<Sample>, DatasetError> {
-        let (images, masks) = (
-            self.folder.join(name).join("images"),
-            self.folder.join(name).join("masks"),
-        );
+        let (images, masks) = (self.folder.join(name).join("images"), self.folder.join(name).join("masks"));
         let pictures = pictures(&images)?;
         if pictures.is_empty() {
             return Err(DatasetError::Empty(images));
@@ -197,21 +185,14 @@ impl Dataset {
     pub fn read_mask(&self, sample: &Sample) -> Result<Mask, DatasetError> {
         let path = &sample.mask;
         let file = File::open(path).map_err(disk(path))?;
-        let mask = png::read(BufReader::new(file)).map_err(|source| DatasetError::Mask {
-            path: path.clone(),
-            source,
-        })?;
+        let mask = png::read(BufReader::new(file))
+            .map_err(|source| DatasetError::Mask { path: path.clone(), source })?;
         let (classes, ignore) = (self.meta.classes.len(), self.meta.ignore);
         let counts = mask.histogram();
-        let strange = (0..=255)
-            .find(|&id: &u8| counts[id as usize] > 0 && id as usize >= classes && id != ignore);
+        let strange =
+            (0..=255).find(|&id: &u8| counts[id as usize] > 0 && id as usize >= classes && id != ignore);
         match strange {
-            Some(id) => Err(DatasetError::MaskId {
-                path: path.clone(),
-                id,
-                classes,
-                ignore,
-            }),
+            Some(id) => Err(DatasetError::MaskId { path: path.clone(), id, classes, ignore }),
             None => Ok(mask),
         }
     }
@@ -220,11 +201,7 @@ impl Dataset {
 /// The pictures in a folder, in natural order; hidden files are left out.
 fn pictures(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let is_picture = |path: &PathBuf| {
-        let ending = path
-            .extension()
-            .and_then(|ending| ending.to_str())
-            .unwrap_or_default()
-            .to_lowercase();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
         PICTURES.contains(&ending.as_str()) && path.is_file()
     };
     let mut files = listing(folder)?;
@@ -262,18 +239,8 @@ impl ClassificationFolder {
     pub fn open(folder: &Path) -> Result<ClassificationFolder, DatasetError> {
         let (mut classes, mut samples) = (Vec::new(), Vec::new());
         for class in listing(folder)?.into_iter().filter(|path| path.is_dir()) {
-            samples.extend(
-                pictures(&class)?
-                    .into_iter()
-                    .map(|picture| (picture, classes.len())),
-            );
-            classes.push(
-                class
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-            );
+            samples.extend(pictures(&class)?.into_iter().map(|picture| (picture, classes.len())));
+            classes.push(class.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
         if samples.is_empty() {
             return Err(DatasetError::Empty(folder.to_owned()));
@@ -283,8 +250,7 @@ impl ClassificationFolder {
 
     /// Number of pictures of each class.
     pub fn counts(&self) -> BTreeMap<&str, usize> {
-        let mut counts: BTreeMap<&str, usize> =
-            self.classes.iter().map(|name| (name.as_str(), 0)).collect();
+        let mut counts: BTreeMap<&str, usize> = self.classes.iter().map(|name| (name.as_str(), 0)).collect();
         for &(_, class) in &self.samples {
             *counts.entry(&self.classes[class]).or_default() += 1;
         }

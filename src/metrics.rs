@@ -19,9 +19,7 @@ pub enum MetricsError {
         predicted: usize,
     },
     /// An id that is no class.
-    #[error(
-        "the {place} holds class id {id}, but there are only {classes} classes: check the class list"
-    )]
+    #[error("the {place} holds class id {id}, but there are only {classes} classes: check the class list")]
     Class {
         /// "truth" or "prediction".
         place: &'static str,
@@ -47,10 +45,7 @@ impl Confusion {
     /// Zero counts for ids `0..classes`; more than 256 classes count as 256.
     pub fn new(classes: usize) -> Confusion {
         let classes = classes.min(256);
-        Confusion {
-            classes,
-            counts: vec![0; classes * classes],
-        }
+        Confusion { classes, counts: vec![0; classes * classes] }
     }
 
     /// Number of classes.
@@ -61,28 +56,16 @@ impl Confusion {
     /// Pixels of class `truth` that were predicted as `predicted`; 0 for ids that are no class.
     pub fn count(&self, truth: u8, predicted: u8) -> u64 {
         let (row, column) = (usize::from(truth), usize::from(predicted));
-        if row.max(column) < self.classes {
-            self.counts[row * self.classes + column]
-        } else {
-            0
-        }
+        if row.max(column) < self.classes { self.counts[row * self.classes + column] } else { 0 }
     }
 
     /// Counts the pixels of a picture, except where the truth is `ignore`.
     ///
     /// # Errors
     /// [`MetricsError::Length`] and [`MetricsError::Class`]; nothing is counted then.
-    pub fn add(
-        &mut self,
-        truth: &[u8],
-        predicted: &[u8],
-        ignore: Option<u8>,
-    ) -> Result<(), MetricsError> {
+    pub fn add(&mut self, truth: &[u8], predicted: &[u8], ignore: Option<u8>) -> Result<(), MetricsError> {
         if truth.len() != predicted.len() {
-            return Err(MetricsError::Length {
-                truth: truth.len(),
-                predicted: predicted.len(),
-            });
+            return Err(MetricsError::Length { truth: truth.len(), predicted: predicted.len() });
         }
         let mut counts = vec![0_u64; 256 * 256];
         for (&truth, &predicted) in truth.iter().zip(predicted) {
@@ -101,11 +84,7 @@ impl Confusion {
                 }
             }
         }
-        for (row, counts) in self
-            .counts
-            .chunks_exact_mut(classes.max(1))
-            .zip(counts.chunks_exact(256))
-        {
+        for (row, counts) in self.counts.chunks_exact_mut(classes.max(1)).zip(counts.chunks_exact(256)) {
             for (sum, count) in row.iter_mut().zip(counts) {
                 *sum += count;
             }
@@ -134,34 +113,25 @@ impl Confusion {
 
     /// Pixels whose truth is `class`.
     pub fn truth_pixels(&self, class: u8) -> u64 {
-        (0..self.classes)
-            .map(|other| self.count(class, other as u8))
-            .sum()
+        (0..self.classes).map(|other| self.count(class, other as u8)).sum()
     }
 
     /// Pixels predicted as `class`.
     pub fn predicted_pixels(&self, class: u8) -> u64 {
-        (0..self.classes)
-            .map(|other| self.count(other as u8, class))
-            .sum()
+        (0..self.classes).map(|other| self.count(other as u8, class)).sum()
     }
 
     /// Intersection over union of a class, 0..=1; `None` for a class that is in neither truth nor prediction.
     pub fn iou(&self, class: u8) -> Option<f64> {
         let both = self.count(class, class);
-        ratio(
-            both,
-            self.truth_pixels(class) + self.predicted_pixels(class) - both,
-        )
+        ratio(both, self.truth_pixels(class) + self.predicted_pixels(class) - both)
     }
 
     /// Mean IoU over the classes that have one, 0..=1: a class that occurs in neither truth nor prediction is left
     /// out, one that is predicted but never true counts as 0. `None` where nothing was counted.
     pub fn mean_iou(&self) -> Option<f64> {
-        let (sum, number) = self
-            .ids()
-            .filter_map(|id| self.iou(id))
-            .fold((0.0, 0), |(s, n), iou| (s + iou, n + 1));
+        let (sum, number) =
+            self.ids().filter_map(|id| self.iou(id)).fold((0.0, 0), |(s, n), iou| (s + iou, n + 1));
         (number > 0).then(|| sum / f64::from(number))
     }
 
@@ -253,14 +223,10 @@ mod tests {
         let mut wrong = Vec::new();
         for case in cases {
             // In two halves, so that merging is in it too.
-            let (mut counts, mut rest) =
-                (Confusion::new(case.classes), Confusion::new(case.classes));
+            let (mut counts, mut rest) = (Confusion::new(case.classes), Confusion::new(case.classes));
             let half = case.truth.len() / 2;
-            counts
-                .add(&case.truth[..half], &case.predicted[..half], Some(255))
-                .unwrap();
-            rest.add(&case.truth[half..], &case.predicted[half..], Some(255))
-                .unwrap();
+            counts.add(&case.truth[..half], &case.predicted[..half], Some(255)).unwrap();
+            rest.add(&case.truth[half..], &case.predicted[half..], Some(255)).unwrap();
             counts.merge(&rest).unwrap();
             let iou: Vec<_> = counts.ids().map(|id| counts.iou(id)).collect();
             let right = iou.iter().zip(&case.iou).all(|(&a, &b)| near(a, b))
@@ -278,43 +244,24 @@ mod tests {
     fn what_cannot_be_counted_is_refused() {
         type Case<'a> = (&'a [u8], &'a [u8], Option<u8>, &'a str);
         let cases: [Case; 4] = [
-            (
-                &[0],
-                &[0, 1],
-                None,
-                "the truth has 1 pixels but the prediction 2",
-            ),
+            (&[0], &[0, 1], None, "the truth has 1 pixels but the prediction 2"),
             (&[255], &[0], None, "the truth holds class id 255"),
-            (
-                &[0, 0],
-                &[1, 2],
-                None,
-                "the prediction holds class id 2, but there are only 2 classes",
-            ),
+            (&[0, 0], &[1, 2], None, "the prediction holds class id 2, but there are only 2 classes"),
             (&[2], &[0], Some(255), "the truth holds class id 2"),
         ];
         for (truth, predicted, ignore, expected) in cases {
             let mut counts = Confusion::new(2);
-            let message = counts
-                .add(truth, predicted, ignore)
-                .unwrap_err()
-                .to_string();
+            let message = counts.add(truth, predicted, ignore).unwrap_err().to_string();
             assert!(message.starts_with(expected), "{message}");
             assert_eq!(counts.pixels(), 0);
         }
-        assert_eq!(
-            Confusion::new(2).merge(&Confusion::new(3)),
-            Err(MetricsError::Merge(2, 3))
-        );
+        assert_eq!(Confusion::new(2).merge(&Confusion::new(3)), Err(MetricsError::Merge(2, 3)));
     }
 
     #[test]
     fn an_ignored_pixel_may_hold_any_prediction() {
         let mut counts = Confusion::new(2);
         counts.add(&[1, 0, 1], &[9, 0, 1], Some(1)).unwrap();
-        assert_eq!(
-            (counts.pixels(), counts.count(0, 0), counts.count(9, 9)),
-            (1, 1, 0)
-        );
+        assert_eq!((counts.pixels(), counts.count(0, 0), counts.count(9, 9)), (1, 1, 0));
     }
 }

@@ -90,6 +90,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let outcome = frames(&mut run, args.frames.unwrap_or(u64::MAX), &stop, &progress);
     let summary = run.summary().clone();
     progress.finish();
+    let closed = folder.finish();
 
     let stopped = stop.load(Ordering::Relaxed);
     if args.json {
@@ -98,6 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         super::print(&text_summary(&summary, &classes, &out, stopped))?;
     }
     outcome?;
+    closed?;
     if summary.frames == 0 && !stopped && args.frames != Some(0) {
         anyhow::bail!("{}: gave no whole frame", run_name(&args.source));
     }

@@ -64,24 +64,15 @@ pub struct Matching {
 /// [`MatchError::Nothing`] without a common class other than background, [`MatchError::NoBackground`] where a class
 /// has no partner and the data set no class for the rest.
 pub fn match_classes(model: &[Class], data: &[String], ignore: u8) -> Result<Matching, MatchError> {
-    let data: Vec<(u8, &String)> = (0..=255)
-        .zip(data)
-        .filter(|&(id, _)| id != ignore)
-        .collect();
-    let background = data
-        .iter()
-        .copied()
-        .find(|(_, name)| is_background_name(name));
+    let data: Vec<(u8, &String)> = (0..=255).zip(data).filter(|&(id, _)| id != ignore).collect();
+    let background = data.iter().copied().find(|(_, name)| is_background_name(name));
     let mut known = [false; 256];
     let mut matched = Vec::new();
     let (mut folded_model, mut folded_data) = (Vec::new(), Vec::new());
     let fold_to = background.map_or(0, |(id, _)| id);
     let mut model_to_data = [fold_to; 256];
     for class in model {
-        match data
-            .iter()
-            .find(|(_, name)| normal(name) == normal(&class.name))
-        {
+        match data.iter().find(|(_, name)| normal(name) == normal(&class.name)) {
             Some(&(id, name)) => {
                 model_to_data[class.id as usize] = id;
                 known[id as usize] = true;
@@ -99,25 +90,13 @@ pub fn match_classes(model: &[Class], data: &[String], ignore: u8) -> Result<Mat
     }
     if matched.iter().all(|(_, name)| is_background_name(name)) {
         let model = list(model.iter().map(|class| &class.name));
-        return Err(MatchError::Nothing {
-            model,
-            data: list(data.iter().map(|&(_, name)| name)),
-        });
+        return Err(MatchError::Nothing { model, data: list(data.iter().map(|&(_, name)| name)) });
     }
     if background.is_none() && !(folded_model.is_empty() && folded_data.is_empty()) {
-        return Err(MatchError::NoBackground {
-            folded: list(folded_model.iter().chain(&folded_data)),
-        });
+        return Err(MatchError::NoBackground { folded: list(folded_model.iter().chain(&folded_data)) });
     }
     let background = background.map(|(_, name)| name.clone());
-    Ok(Matching {
-        model_to_data,
-        data_to_data,
-        matched,
-        folded_model,
-        folded_data,
-        background,
-    })
+    Ok(Matching { model_to_data, data_to_data, matched, folded_model, folded_data, background })
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
@@ -129,11 +108,8 @@ fn normal(name: &str) -> String {
     if is_background_name(name) {
         return "background".to_owned();
     }
-    let name: String = name
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '_'))
-        .flat_map(char::to_lowercase)
-        .collect();
+    let name: String =
+        name.chars().filter(|c| !matches!(c, ' ' | '-' | '_')).flat_map(char::to_lowercase).collect();
     match SYNONYMS.iter().find(|group| group.contains(&name.as_str())) {
         Some(group) => group[0].to_owned(),
         None => name,
@@ -143,14 +119,10 @@ fn normal(name: &str) -> String {
 impl fmt::Display for Matching {
     /// A line for all classes of the same name, one for each that is called otherwise, and one for those that fold.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (same, renamed): (Vec<_>, Vec<_>) =
-            self.matched.iter().partition(|(model, data)| model == data);
+        let (same, renamed): (Vec<_>, Vec<_>) = self.matched.iter().partition(|(model, data)| model == data);
         let mut lines = Vec::new();
         if !same.is_empty() {
-            lines.push(format!(
-                "same in model and data: {}",
-                list(same.iter().map(|(name, _)| name))
-            ));
+            lines.push(format!("same in model and data: {}", list(same.iter().map(|(name, _)| name))));
         }
         for (model, data) in renamed {
             lines.push(format!("the model's {model} is the data's {data}"));
@@ -158,10 +130,7 @@ impl fmt::Display for Matching {
         let background = self.background.as_deref().unwrap_or_default();
         for (side, folded) in [("model", &self.folded_model), ("data", &self.folded_data)] {
             if !folded.is_empty() {
-                lines.push(format!(
-                    "only in the {side}, counted as {background}: {}",
-                    list(folded.iter())
-                ));
+                lines.push(format!("only in the {side}, counted as {background}: {}", list(folded.iter())));
             }
         }
         f.write_str(&lines.join("\n"))
@@ -190,10 +159,8 @@ mod tests {
             ("bus", "buses", false),
             ("car", "cart", false),
         ];
-        let wrong: Vec<_> = cases
-            .into_iter()
-            .filter(|&(a, b, same)| (normal(a) == normal(b)) != same)
-            .collect();
+        let wrong: Vec<_> =
+            cases.into_iter().filter(|&(a, b, same)| (normal(a) == normal(b)) != same).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
@@ -240,12 +207,7 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for case in cases {
-            let got = match_classes(
-                &classes_from_names(case.model),
-                &names(case.data),
-                case.ignore,
-            )
-            .unwrap();
+            let got = match_classes(&classes_from_names(case.model), &names(case.data), case.ignore).unwrap();
             let right = got.model_to_data.starts_with(case.model_to_data)
                 && got.data_to_data.starts_with(case.data_to_data)
                 && got.data_to_data[255] == 255
@@ -265,21 +227,12 @@ mod tests {
                 &["background", "dog"],
                 "the model and the data set have no class in common",
             ),
-            (
-                &["background", "car"],
-                &["sky", "car"],
-                "background, sky can only count as background",
-            ),
-            (
-                &["car"],
-                &["sky", "car"],
-                "sky can only count as background",
-            ),
+            (&["background", "car"], &["sky", "car"], "background, sky can only count as background"),
+            (&["car"], &["sky", "car"], "sky can only count as background"),
         ];
         for (model, data, expected) in cases {
-            let message = match_classes(&classes_from_names(model), &names(data), 255)
-                .unwrap_err()
-                .to_string();
+            let message =
+                match_classes(&classes_from_names(model), &names(data), 255).unwrap_err().to_string();
             assert!(message.starts_with(expected), "{message}");
         }
     }

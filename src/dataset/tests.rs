@@ -12,17 +12,12 @@ fn write(root: &Path, files: &[(&str, &[u8])]) {
 
 fn mask(ids: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mask = Mask {
-        width: ids.len() as u32,
-        height: 1,
-        data: ids.to_vec(),
-    };
+    let mask = Mask { width: ids.len() as u32, height: 1, data: ids.to_vec() };
     png::write(&mut bytes, &mask, &[]).unwrap();
     bytes
 }
 
-const META: &[u8] =
-    br#"{"classes": ["background", "cat"], "license": "CC0", "size": [4, 1], "tags": [1]}"#;
+const META: &[u8] = br#"{"classes": ["background", "cat"], "license": "CC0", "size": [4, 1], "tags": [1]}"#;
 
 #[test]
 fn samples_come_in_natural_order_with_their_masks() {
@@ -43,34 +38,18 @@ fn samples_come_in_natural_order_with_their_masks() {
     write(root.path(), files);
     let data = Dataset::open(root.path()).unwrap();
     assert_eq!(
-        (
-            data.meta().ignore,
-            data.meta().licence.as_deref(),
-            data.meta().size
-        ),
+        (data.meta().ignore, data.meta().licence.as_deref(), data.meta().size),
         (255, Some("CC0"), Some([4, 1]))
     );
     let samples = data.split("test").unwrap();
     let files = |path: fn(&Sample) -> &PathBuf| -> Vec<String> {
         samples
             .iter()
-            .map(|sample| {
-                path(sample)
-                    .file_name()
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|sample| path(sample).file_name().unwrap().to_string_lossy().into_owned())
             .collect()
     };
-    assert_eq!(
-        files(|sample| &sample.image),
-        ["a9.JPEG", "a10.jpg", "b.c.png"]
-    );
-    assert_eq!(
-        files(|sample| &sample.mask),
-        ["a9.png", "a10.png", "b.c.png"]
-    );
+    assert_eq!(files(|sample| &sample.image), ["a9.JPEG", "a10.jpg", "b.c.png"]);
+    assert_eq!(files(|sample| &sample.mask), ["a9.png", "a10.png", "b.c.png"]);
     assert_eq!(data.read_mask(&samples[0]).unwrap().data, [0, 1, 255]);
 }
 
@@ -82,41 +61,20 @@ fn what_is_missing_is_named() {
     let cases: Vec<(Files, &str)> = vec![
         (vec![], " has no META.json: a data set holds META.json"),
         (vec![("META.json", b"{")], "/META.json: EOF while parsing"),
-        (
-            vec![("META.json", b"{}")],
-            "/META.json: missing field `classes`",
-        ),
-        (
-            vec![("META.json", br#"{"classes": []}"#)],
-            "/META.json: \"classes\" has 0 names",
-        ),
+        (vec![("META.json", b"{}")], "/META.json: missing field `classes`"),
+        (vec![("META.json", br#"{"classes": []}"#)], "/META.json: \"classes\" has 0 names"),
         (vec![("META.json", META)], "/test/images: No such file"),
+        (vec![("META.json", META), ("test/images/x.txt", b"")], "/test/images holds no pictures"),
         (
-            vec![("META.json", META), ("test/images/x.txt", b"")],
-            "/test/images holds no pictures",
-        ),
-        (
-            vec![
-                ("META.json", META),
-                ("test/images/1.jpg", b""),
-                ("test/masks/2.png", &good),
-            ],
+            vec![("META.json", META), ("test/images/1.jpg", b""), ("test/masks/2.png", &good)],
             "/test/images/1.jpg has no mask: ",
         ),
         (
-            vec![
-                ("META.json", META),
-                ("test/images/1.jpg", b""),
-                ("test/masks/1.png", b"no"),
-            ],
+            vec![("META.json", META), ("test/images/1.jpg", b""), ("test/masks/1.png", b"no")],
             "/test/masks/1.png: the mask is not a whole PNG",
         ),
         (
-            vec![
-                ("META.json", META),
-                ("test/images/1.jpg", b""),
-                ("test/masks/1.png", &strange),
-            ],
+            vec![("META.json", META), ("test/images/1.jpg", b""), ("test/masks/1.png", &strange)],
             "/test/masks/1.png holds class id 7, but META.json names 2 classes and ignores 255",
         ),
     ];
@@ -126,16 +84,10 @@ fn what_is_missing_is_named() {
         write(root.path(), &files);
         let all = || {
             let data = Dataset::open(root.path())?;
-            data.split("test")?
-                .iter()
-                .map(|sample| data.read_mask(sample))
-                .collect::<Result<Vec<_>, _>>()
+            data.split("test")?.iter().map(|sample| data.read_mask(sample)).collect::<Result<Vec<_>, _>>()
         };
         match all() {
-            Err(error)
-                if error
-                    .to_string()
-                    .contains(&format!("{}{expected}", root.path().display())) => {}
+            Err(error) if error.to_string().contains(&format!("{}{expected}", root.path().display())) => {}
             other => wrong.push(format!("{expected}: {other:?}")),
         }
     }
@@ -145,9 +97,7 @@ fn what_is_missing_is_named() {
 #[test]
 fn class_folders_are_listed() {
     let root = tempfile::tempdir().unwrap();
-    let empty = ClassificationFolder::open(root.path())
-        .unwrap_err()
-        .to_string();
+    let empty = ClassificationFolder::open(root.path()).unwrap_err().to_string();
     assert!(empty.contains("holds no pictures"), "{empty}");
     let files: &[(&str, &[u8])] = &[
         ("dog/1.png", b""),
@@ -160,34 +110,6 @@ fn class_folders_are_listed() {
     let folder = ClassificationFolder::open(root.path()).unwrap();
     assert_eq!(folder.classes, ["cat", "dog", "emu"]);
     let expected = [("cat/9.jpg", 0), ("cat/10.jpg", 0), ("dog/1.png", 1)];
-    assert_eq!(
-        folder.samples,
-        expected.map(|(file, class)| (root.path().join(file), class))
-    );
+    assert_eq!(folder.samples, expected.map(|(file, class)| (root.path().join(file), class)));
     assert_eq!(folder.counts(), [("cat", 2), ("dog", 1), ("emu", 0)].into());
-}
-
-/// The data sets that lie beside a checkout are read where they are; elsewhere there is nothing to check.
-#[test]
-fn data_sets_beside_the_checkout_open() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let mut wrong = Vec::new();
-    for name in ["camvid", "ccp6", "feral_cat", "sbi2015"] {
-        let folder = beside.join(name);
-        if !folder.is_dir() {
-            continue;
-        }
-        let read = || {
-            let data = Dataset::open(&folder)?;
-            data.split("test")?
-                .iter()
-                .take(3)
-                .map(|sample| data.read_mask(sample))
-                .collect::<Result<Vec<_>, _>>()
-        };
-        if let Err(error) = read() {
-            wrong.push(error.to_string());
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -56,11 +56,7 @@ fn to_byte(scaled: i32) -> u8 {
 /// What a pair of chroma samples adds to R, G and B, times 2^16, rounding included.
 fn chroma(u: u8, v: u8) -> [i32; 3] {
     let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-    [
-        V_TO_R * v + HALF,
-        HALF - U_TO_G * u - V_TO_G * v,
-        U_TO_B * u + HALF,
-    ]
+    [V_TO_R * v + HALF, HALF - U_TO_G * u - V_TO_G * v, U_TO_B * u + HALF]
 }
 
 /// Full-range grey of a limited-range Y.
@@ -98,30 +94,13 @@ impl Frame {
     /// # Errors
     /// [`FrameError`] says which of the two is wrong.
     pub fn check(&self) -> Result<(), FrameError> {
-        let Frame {
-            number,
-            width,
-            height,
-            format,
-            ..
-        } = *self;
+        let Frame { number, width, height, format, .. } = *self;
         if width == 0 || height == 0 {
-            return Err(FrameError::Empty {
-                frame: number,
-                width,
-                height,
-            });
+            return Err(FrameError::Empty { frame: number, width, height });
         }
         let (expected, found) = (format.frame_bytes(width, height), self.data.len());
         if expected != found {
-            return Err(FrameError::DataLength {
-                frame: number,
-                width,
-                height,
-                format,
-                expected,
-                found,
-            });
+            return Err(FrameError::DataLength { frame: number, width, height, format, expected, found });
         }
         Ok(())
     }
@@ -174,24 +153,13 @@ mod tests {
     use std::time::Duration;
 
     fn frame(format: PixelFormat, width: u32, height: u32, data: Vec<u8>) -> Frame {
-        Frame {
-            number: 7,
-            time: Duration::ZERO,
-            width,
-            height,
-            format,
-            data,
-            name: None,
-        }
+        Frame { number: 7, time: Duration::ZERO, width, height, format, data, name: None }
     }
 
     /// The formula of BT.601 in floating point.
     fn exact(y: u8, u: u8, v: u8) -> [f64; 3] {
         let y = (f64::from(y) - 16.0) * 255.0 / 219.0;
-        let (u, v) = (
-            (f64::from(u) - 128.0) * 255.0 / 224.0,
-            (f64::from(v) - 128.0) * 255.0 / 224.0,
-        );
+        let (u, v) = ((f64::from(u) - 128.0) * 255.0 / 224.0, (f64::from(v) - 128.0) * 255.0 / 224.0);
         let (kr, kb) = (0.299, 0.114);
         let kg = 1.0 - kr - kb;
         let (r, b) = (y + 2.0 * (1.0 - kr) * v, y + 2.0 * (1.0 - kb) * u);
@@ -218,12 +186,7 @@ mod tests {
                 }
             }
         }
-        assert!(
-            wrong.is_empty(),
-            "{} differ, first {:?}",
-            wrong.len(),
-            wrong[0]
-        );
+        assert!(wrong.is_empty(), "{} differ, first {:?}", wrong.len(), wrong[0]);
     }
 
     #[test]
@@ -232,26 +195,11 @@ mod tests {
         // Limited-range white, black and pure red in YUV.
         let (white, black, red) = ([235, 128, 128], [16, 128, 128], [81, 90, 240]);
         let cases: Vec<(&str, Frame, Vec<u8>)> = vec![
-            (
-                "rgb is copied",
-                frame(Rgb8, 1, 2, vec![1, 2, 3, 4, 5, 6]),
-                vec![1, 2, 3, 4, 5, 6],
-            ),
-            (
-                "grey is repeated",
-                frame(Gray8, 2, 1, vec![9, 200]),
-                vec![9, 9, 9, 200, 200, 200],
-            ),
+            ("rgb is copied", frame(Rgb8, 1, 2, vec![1, 2, 3, 4, 5, 6]), vec![1, 2, 3, 4, 5, 6]),
+            ("grey is repeated", frame(Gray8, 2, 1, vec![9, 200]), vec![9, 9, 9, 200, 200, 200]),
             (
                 "4:4:4",
-                frame(
-                    I444,
-                    3,
-                    1,
-                    vec![
-                        white[0], black[0], red[0], 128, 128, red[1], 128, 128, red[2],
-                    ],
-                ),
+                frame(I444, 3, 1, vec![white[0], black[0], red[0], 128, 128, red[1], 128, 128, red[2]]),
                 vec![255, 255, 255, 0, 0, 0, 254, 0, 0],
             ),
             (
@@ -282,9 +230,8 @@ mod tests {
         let mut wrong = Vec::new();
         for (width, height) in sizes {
             for (format, columns, rows) in [(PixelFormat::I420, 2, 2), (PixelFormat::I422, 2, 1)] {
-                let data: Vec<u8> = (0..format.frame_bytes(width, height))
-                    .map(|i| (i * 37 % 251) as u8)
-                    .collect();
+                let data: Vec<u8> =
+                    (0..format.frame_bytes(width, height)).map(|i| (i * 37 % 251) as u8).collect();
                 let (w, h) = (width as usize, height as usize);
                 let (cw, ch) = (w.div_ceil(columns), h.div_ceil(rows));
                 let mut full = data[..w * h].to_vec();
@@ -296,12 +243,8 @@ mod tests {
                     }
                 }
                 let (mut halved, mut repeated) = (Vec::new(), Vec::new());
-                frame(format, width, height, data)
-                    .write_rgb(&mut halved)
-                    .unwrap();
-                frame(PixelFormat::I444, width, height, full)
-                    .write_rgb(&mut repeated)
-                    .unwrap();
+                frame(format, width, height, data).write_rgb(&mut halved).unwrap();
+                frame(PixelFormat::I444, width, height, full).write_rgb(&mut repeated).unwrap();
                 if halved != repeated {
                     wrong.push((format, width, height));
                 }
@@ -321,10 +264,7 @@ mod tests {
                 frame(PixelFormat::I420, 3, 3, vec![0; 18]),
                 "frame 7: 3x3 I420 takes 17 bytes, but the source gave 18",
             ),
-            (
-                frame(PixelFormat::Gray8, 0, 3, vec![]),
-                "frame 7 is 0x3 and so has no pixels",
-            ),
+            (frame(PixelFormat::Gray8, 0, 3, vec![]), "frame 7 is 0x3 and so has no pixels"),
         ];
         for (frame, expected) in cases {
             let message = frame.write_rgb(&mut Vec::new()).unwrap_err().to_string();

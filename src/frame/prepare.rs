@@ -68,12 +68,7 @@ impl InputRule {
         std: Vec<f32>,
         resize: ResizeRule,
     ) -> Result<InputRule, PrepareError> {
-        let rule = InputRule {
-            color,
-            mean,
-            std,
-            resize,
-        };
+        let rule = InputRule { color, mean, std, resize };
         rule.check()?;
         Ok(rule)
     }
@@ -104,9 +99,7 @@ impl InputRule {
                 ));
             }
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-                return wrong(format!(
-                    "{name} holds {value}, which is not a finite number"
-                ));
+                return wrong(format!("{name} holds {value}, which is not a finite number"));
             }
         }
         match self.std.iter().find(|&&value| value <= 0.0) {
@@ -212,19 +205,9 @@ impl Preparer {
         if width == 0 || height == 0 {
             return Err(PrepareError::InputSize { width, height });
         }
-        let tables = (0..rule.color.channels())
-            .map(|channel| rule.table(channel))
-            .collect();
+        let tables = (0..rule.color.channels()).map(|channel| rule.table(channel)).collect();
         let resizer = Resizer::new();
-        Ok(Preparer {
-            rule,
-            width,
-            height,
-            tables,
-            resizer,
-            pixels: Vec::new(),
-            resized: Vec::new(),
-        })
+        Ok(Preparer { rule, width, height, tables, resizer, pixels: Vec::new(), resized: Vec::new() })
     }
 
     /// The rule that it follows.
@@ -241,28 +224,15 @@ impl Preparer {
     /// the nearest pixel, has at least one row and one column, and an odd rest of padding goes to the right and
     /// the bottom.
     pub fn placement(&self, width: u32, height: u32) -> Placement {
-        let whole = Placement {
-            x: 0,
-            y: 0,
-            width: self.width,
-            height: self.height,
-        };
+        let whole = Placement { x: 0, y: 0, width: self.width, height: self.height };
         if self.rule.resize == ResizeRule::Stretch || width == 0 || height == 0 {
             return whole;
         }
-        let scale = f64::min(
-            f64::from(self.width) / f64::from(width),
-            f64::from(self.height) / f64::from(height),
-        );
-        let fit =
-            |length: u32, limit: u32| ((f64::from(length) * scale).round() as u32).clamp(1, limit);
+        let scale =
+            f64::min(f64::from(self.width) / f64::from(width), f64::from(self.height) / f64::from(height));
+        let fit = |length: u32, limit: u32| ((f64::from(length) * scale).round() as u32).clamp(1, limit);
         let (width, height) = (fit(width, self.width), fit(height, self.height));
-        Placement {
-            x: (self.width - width) / 2,
-            y: (self.height - height) / 2,
-            width,
-            height,
-        }
+        Placement { x: (self.width - width) / 2, y: (self.height - height) / 2, width, height }
     }
 
     /// Writes the frame as `[1, channels, height, width]` into `input` and says which part of the input it covers.
@@ -276,10 +246,7 @@ impl Preparer {
     /// [`PrepareError::Frame`] for a broken frame.
     pub fn prepare(&mut self, frame: &Frame, input: &mut [f32]) -> Result<Placement, PrepareError> {
         if input.len() != self.input_len() {
-            return Err(PrepareError::InputLength {
-                expected: self.input_len(),
-                found: input.len(),
-            });
+            return Err(PrepareError::InputLength { expected: self.input_len(), found: input.len() });
         }
         frame.check()?;
         let place = self.placement(frame.width, frame.height);
@@ -288,48 +255,23 @@ impl Preparer {
             pixels
         } else {
             let target = (place.width, place.height);
-            self.resized
-                .resize(channels * place.width as usize * place.height as usize, 0);
+            self.resized.resize(channels * place.width as usize * place.height as usize, 0);
             let (resizer, resized) = (&mut self.resizer, &mut self.resized);
             let result = match channels {
-                1 => resize::<U8>(
-                    resizer,
-                    pixels,
-                    (frame.width, frame.height),
-                    resized,
-                    target,
-                ),
-                _ => resize::<U8x3>(
-                    resizer,
-                    pixels,
-                    (frame.width, frame.height),
-                    resized,
-                    target,
-                ),
+                1 => resize::<U8>(resizer, pixels, (frame.width, frame.height), resized, target),
+                _ => resize::<U8x3>(resizer, pixels, (frame.width, frame.height), resized, target),
             };
-            result.map_err(|reason| PrepareError::Resize {
-                frame: frame.number,
-                reason,
-            })?;
+            result.map_err(|reason| PrepareError::Resize { frame: frame.number, reason })?;
             self.resized.as_slice()
         };
         let plane = self.width as usize * self.height as usize;
-        for (channel, (values, table)) in
-            input.chunks_exact_mut(plane).zip(&self.tables).enumerate()
-        {
+        for (channel, (values, table)) in input.chunks_exact_mut(plane).zip(&self.tables).enumerate() {
             let offset = match (channels, self.rule.color) {
                 (1, _) => 0,
                 (_, ColorOrder::Bgr) => 2 - channel,
                 (_, _) => channel,
             };
-            write_plane(
-                values,
-                self.width as usize,
-                place,
-                table,
-                &pixels[offset..],
-                channels,
-            );
+            write_plane(values, self.width as usize, place, table, &pixels[offset..], channels);
         }
         Ok(place)
     }
@@ -344,14 +286,11 @@ fn resize<P: PixelTrait>(
     resized: &mut [u8],
     (target_width, target_height): (u32, u32),
 ) -> Result<(), String> {
-    let source =
-        TypedImageRef::<P>::from_buffer(width, height, pixels).map_err(|e| e.to_string())?;
-    let mut target = TypedImage::<P>::from_buffer(target_width, target_height, resized)
-        .map_err(|e| e.to_string())?;
+    let source = TypedImageRef::<P>::from_buffer(width, height, pixels).map_err(|e| e.to_string())?;
+    let mut target =
+        TypedImage::<P>::from_buffer(target_width, target_height, resized).map_err(|e| e.to_string())?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    resizer
-        .resize_typed(&source, &mut target, &options)
-        .map_err(|e| e.to_string())
+    resizer.resize_typed(&source, &mut target, &options).map_err(|e| e.to_string())
 }
 
 /// The frame's pixels with as many interleaved channels as the resize must handle: 1 where the frame or the input

@@ -31,17 +31,11 @@ pub struct Region {
 
 impl Region {
     /// All of the logits.
-    pub const WHOLE: Region = Region {
-        x: 0.0,
-        y: 0.0,
-        width: 1.0,
-        height: 1.0,
-    };
+    pub const WHOLE: Region = Region { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
 
     fn is_inside(&self) -> bool {
         // Fractions of whole pixels may end a rounding beyond 1; NaN fails every comparison.
-        let span =
-            |from: f32, length: f32| from >= 0.0 && length > 0.0 && from + length <= 1.0 + 1e-4;
+        let span = |from: f32, length: f32| from >= 0.0 && length > 0.0 && from + length <= 1.0 + 1e-4;
         span(self.x, self.width) && span(self.y, self.height)
     }
 }
@@ -58,9 +52,7 @@ pub enum MaskError {
         classes: usize,
     },
     /// The logits have no pixels, or not as many values as their shape says.
-    #[error(
-        "logits [1, {classes}, {height}, {width}] do not fit the {found} values that the model gave"
-    )]
+    #[error("logits [1, {classes}, {height}, {width}] do not fit the {found} values that the model gave")]
     Shape {
         /// Classes.
         classes: usize,
@@ -80,9 +72,7 @@ pub enum MaskError {
         height: u32,
     },
     /// The region is empty or lies outside the logits.
-    #[error(
-        "the region {0:?} is not a part of the logits: x, y, width and height are fractions in 0..=1"
-    )]
+    #[error("the region {0:?} is not a part of the logits: x, y, width and height are fractions in 0..=1")]
     Region(Region),
 }
 
@@ -98,11 +88,7 @@ struct Tap {
 impl Tap {
     /// Interpolates. With t = 0 the value is `low` itself, so that an infinite or NaN `high` has no say.
     fn mix(&self, low: f32, high: f32) -> f32 {
-        if self.weights[1] == 0.0 {
-            low
-        } else {
-            low * self.weights[0] + high * self.weights[1]
-        }
+        if self.weights[1] == 0.0 { low } else { low * self.weights[0] + high * self.weights[1] }
     }
 }
 
@@ -115,11 +101,7 @@ fn write_taps(taps: &mut Vec<Tap>, count: usize, size: usize, from: f32, length:
         let position = (center * size as f64 - 0.5).clamp(0.0, last);
         let low = position as usize;
         let t = (position - low as f64) as f32;
-        Tap {
-            low,
-            high: (low + 1).min(size - 1),
-            weights: [1.0 - t, t],
-        }
+        Tap { low, high: (low + 1).min(size - 1), weights: [1.0 - t, t] }
     }));
 }
 
@@ -176,13 +158,7 @@ impl Masker {
     ) -> Result<(), MaskError> {
         check(&logits, region, width, height)?;
         let (columns, rows) = (width as usize, height as usize);
-        write_taps(
-            &mut self.columns,
-            columns,
-            logits.width,
-            region.x,
-            region.width,
-        );
+        write_taps(&mut self.columns, columns, logits.width, region.x, region.width);
         write_taps(&mut self.rows, rows, logits.height, region.y, region.height);
         mask.width = width;
         mask.height = height;
@@ -224,11 +200,8 @@ impl Masker {
             for class in 0..logits.classes {
                 let values = &logits.data[class * plane + row * width..][..width];
                 let id = class as Key + offset;
-                for (((&value, best), below), key) in values
-                    .iter()
-                    .zip(&mut *best)
-                    .zip(&mut *below)
-                    .zip(&mut *keys)
+                for (((&value, best), below), key) in
+                    values.iter().zip(&mut *best).zip(&mut *below).zip(&mut *keys)
                 {
                     let wins = value > *best;
                     // The best of the lower ids is what a new winner displaces.
@@ -239,8 +212,7 @@ impl Masker {
             }
             for ((&best, &below), key) in best.iter().zip(&*below).zip(keys) {
                 let margin = best.abs().max(below.abs()) * 2.0_f32.powi(-18) + f32::MIN_POSITIVE;
-                let sure =
-                    best.abs() < 1e38 && (below == f32::NEG_INFINITY || best - below > margin);
+                let sure = best.abs() < 1e38 && (below == f32::NEG_INFINITY || best - below > margin);
                 if !sure {
                     *key = UNSURE;
                 }
@@ -250,17 +222,10 @@ impl Masker {
 
     /// Settles the output pixels between the two rows of samples of `tap` as far as their keys allow.
     fn settle(&mut self, tap: &Tap, width: usize) {
-        let (upper, lower) = (
-            &self.keys[tap.low * width..][..width],
-            &self.keys[tap.high * width..][..width],
-        );
+        let (upper, lower) =
+            (&self.keys[tap.low * width..][..width], &self.keys[tap.high * width..][..width]);
         self.cells.clear();
-        self.cells.extend(
-            upper
-                .iter()
-                .zip(lower)
-                .map(|(&a, &b)| if a == b { a } else { UNSURE }),
-        );
+        self.cells.extend(upper.iter().zip(lower).map(|(&a, &b)| if a == b { a } else { UNSURE }));
         for x in 1..width {
             if self.cells[x - 1] != self.cells[x] {
                 self.cells[x - 1] = UNSURE;
@@ -281,13 +246,7 @@ impl Masker {
     }
 
     /// The definition, for one run of output pixels in one row.
-    fn interpolate(
-        &mut self,
-        logits: &Logits,
-        row: &Tap,
-        run: std::ops::Range<usize>,
-        ids: &mut [u8],
-    ) {
+    fn interpolate(&mut self, logits: &Logits, row: &Tap, run: std::ops::Range<usize>, ids: &mut [u8]) {
         let columns = &self.columns[run];
         let (first_column, last_column) = (columns[0].low, columns[columns.len() - 1].high);
         let samples = last_column + 1 - first_column;
@@ -307,10 +266,7 @@ impl Masker {
             }
             let id = (class as Key + offset) as u8;
             for ((column, best), winner) in columns.iter().zip(&mut *best).zip(&mut *ids) {
-                let value = column.mix(
-                    line[column.low - first_column],
-                    line[column.high - first_column],
-                );
+                let value = column.mix(line[column.low - first_column], line[column.high - first_column]);
                 // Both stores always happen: without a branch the loop does not stumble over noisy logits.
                 let wins = value > *best;
                 *best = if wins { value } else { *best };
@@ -322,30 +278,16 @@ impl Masker {
 
 /// What the first class has to beat, and its id: a single class is class 1 against a constant 0 of class 0.
 fn first(classes: usize) -> (f32, Key) {
-    if classes == 1 {
-        (0.0, 1)
-    } else {
-        (f32::NEG_INFINITY, 0)
-    }
+    if classes == 1 { (0.0, 1) } else { (f32::NEG_INFINITY, 0) }
 }
 
 fn check(logits: &Logits, region: Region, width: u32, height: u32) -> Result<(), MaskError> {
-    let Logits {
-        data,
-        classes,
-        height: rows,
-        width: columns,
-    } = *logits;
+    let Logits { data, classes, height: rows, width: columns } = *logits;
     if !(1..=256).contains(&classes) {
         return Err(MaskError::Classes { classes });
     }
     if data.is_empty() || data.len() != classes * rows * columns {
-        return Err(MaskError::Shape {
-            classes,
-            height: rows,
-            width: columns,
-            found: data.len(),
-        });
+        return Err(MaskError::Shape { classes, height: rows, width: columns, found: data.len() });
     }
     if width == 0 || height == 0 {
         return Err(MaskError::Size { width, height });

@@ -24,11 +24,7 @@ pub fn class_color(id: u8) -> [u8; 3] {
 pub fn classes_from_names<S: AsRef<str>>(names: &[S]) -> Vec<Class> {
     (0..=255)
         .zip(names)
-        .map(|(id, name)| Class {
-            id,
-            name: name.as_ref().to_owned(),
-            color: class_color(id),
-        })
+        .map(|(id, name)| Class { id, name: name.as_ref().to_owned(), color: class_color(id) })
         .collect()
 }
 
@@ -42,15 +38,8 @@ impl Class {
 
 /// [`Class::is_background`] for a bare name.
 pub(crate) fn is_background_name(name: &str) -> bool {
-    let name: String = name
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    matches!(
-        name.as_str(),
-        "background" | "unlabeled" | "unlabelled" | "void"
-    )
+    let name: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    matches!(name.as_str(), "background" | "unlabeled" | "unlabelled" | "void")
 }
 
 #[cfg(test)]
@@ -73,24 +62,14 @@ mod tests {
             (20, [0, 64, 128]),
             (255, [224, 224, 192]),
         ];
-        let wrong: Vec<_> = cases
-            .into_iter()
-            .filter(|&(id, color)| class_color(id) != color)
-            .collect();
+        let wrong: Vec<_> = cases.into_iter().filter(|&(id, color)| class_color(id) != color).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
     #[test]
     fn classes_take_ids_in_order() {
         let classes = classes_from_names(&["background", "cat"]);
-        assert_eq!(
-            classes[1],
-            Class {
-                id: 1,
-                name: "cat".into(),
-                color: [128, 0, 0]
-            }
-        );
+        assert_eq!(classes[1], Class { id: 1, name: "cat".into(), color: [128, 0, 0] });
         assert_eq!(classes_from_names(&vec!["x"; 300]).len(), 256);
     }
 
@@ -104,10 +83,7 @@ mod tests {
             ("sky", false),
             ("background wall", false),
         ];
-        let wrong: Vec<_> = cases
-            .into_iter()
-            .filter(|&(name, is)| is_background_name(name) != is)
-            .collect();
+        let wrong: Vec<_> = cases.into_iter().filter(|&(name, is)| is_background_name(name) != is).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 }

@@ -51,11 +51,7 @@ mod tests {
     fn drawn(rows: &[&str], paint: &Paint) -> Vec<String> {
         let data: Vec<u8> = rows.concat().bytes().map(|digit| digit - b'0').collect();
         let width = rows[0].len();
-        let mask = Mask {
-            width: width as u32,
-            height: rows.len() as u32,
-            data,
-        };
+        let mask = Mask { width: width as u32, height: rows.len() as u32, data };
         let mut rgb = vec![100; 3 * mask.data.len()];
         blend(&mut rgb, &mask, paint);
         let sign = |(pixel, &id): (&[u8], &u8)| {
@@ -69,10 +65,7 @@ mod tests {
             }
         };
         let signs: Vec<char> = rgb.chunks_exact(3).zip(&mask.data).map(sign).collect();
-        signs
-            .chunks(width)
-            .map(|row| row.iter().collect())
-            .collect()
+        signs.chunks(width).map(|row| row.iter().collect()).collect()
     }
 
     #[test]
@@ -87,24 +80,9 @@ mod tests {
                 &["000000", "011110", "011110", "011110", "000000"],
                 &["......", ".####.", ".#::#.", ".####.", "......"],
             ),
-            (
-                "the picture's edge is no contour",
-                &background,
-                &["111", "111"],
-                &[":::", ":::"],
-            ),
-            (
-                "neighbors both have one",
-                &background,
-                &["1122", "1122"],
-                &[":##:", ":##:"],
-            ),
-            (
-                "class 0 is painted where it is no background",
-                &road,
-                &["0001"],
-                &["::##"],
-            ),
+            ("the picture's edge is no contour", &background, &["111", "111"], &[":::", ":::"]),
+            ("neighbors both have one", &background, &["1122", "1122"], &[":##:", ":##:"]),
+            ("class 0 is painted where it is no background", &road, &["0001"], &["::##"]),
         ];
         let mut wrong = Vec::new();
         for (name, paint, mask, expected) in cases {

@@ -71,11 +71,7 @@ impl DrawTarget for Canvas<'_> {
         I: IntoIterator<Item = Rgb888>,
     {
         if area.intersection(&self.bounding_box()) != *area {
-            return self.draw_iter(
-                area.points()
-                    .zip(colors)
-                    .map(|(point, color)| Pixel(point, color)),
-            );
+            return self.draw_iter(area.points().zip(colors).map(|(point, color)| Pixel(point, color)));
         }
         let mut colors = colors.into_iter();
         self.for_each_row(area, |row| {
@@ -89,8 +85,7 @@ impl DrawTarget for Canvas<'_> {
     fn fill_solid(&mut self, area: &Rectangle, color: Rgb888) -> Result<(), Infallible> {
         let color = bytes(color);
         self.for_each_row(area, |row| {
-            row.chunks_exact_mut(3)
-                .for_each(|pixel| pixel.copy_from_slice(&color))
+            row.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&color))
         });
         Ok(())
     }
@@ -162,11 +157,7 @@ mod tests {
         let mut rgb = [9; 3 * 8 * 5];
         draw(&mut Canvas::new(&mut rgb, 8, 5));
         let mut display = MockDisplay::new();
-        for (at, pixel) in rgb
-            .chunks_exact(3)
-            .enumerate()
-            .filter(|(_, pixel)| *pixel != [9; 3])
-        {
+        for (at, pixel) in rgb.chunks_exact(3).enumerate().filter(|(_, pixel)| *pixel != [9; 3]) {
             let color = Rgb888::new(pixel[0], pixel[1], pixel[2]);
             display.set_pixel(Point::new(at as i32 % 8, at as i32 / 8), Some(color));
         }
@@ -178,52 +169,31 @@ mod tests {
         let red = Rgb888::RED;
         type Draw = fn(&mut Canvas);
         let cases: [(&str, Draw, &[&str]); 5] = [
-            (
-                "solid",
-                |c| c.fill_solid(&area(1, 1, 3, 2), Rgb888::RED).unwrap(),
-                &["    ", " RRR", " RRR"],
-            ),
+            ("solid", |c| c.fill_solid(&area(1, 1, 3, 2), Rgb888::RED).unwrap(), &["    ", " RRR", " RRR"]),
             (
                 "solid, over the corner",
                 |c| c.fill_solid(&area(6, 3, 9, 9), Rgb888::RED).unwrap(),
                 &["", "", "", "      RR", "      RR"],
             ),
-            (
-                "solid, outside",
-                |c| c.fill_solid(&area(-9, 0, 3, 2), Rgb888::RED).unwrap(),
-                &[],
-            ),
+            ("solid, outside", |c| c.fill_solid(&area(-9, 0, 3, 2), Rgb888::RED).unwrap(), &[]),
             (
                 "contiguous",
-                |c| {
-                    c.fill_contiguous(&area(0, 1, 2, 2), [Rgb888::RED, Rgb888::GREEN].repeat(2))
-                        .unwrap()
-                },
+                |c| c.fill_contiguous(&area(0, 1, 2, 2), [Rgb888::RED, Rgb888::GREEN].repeat(2)).unwrap(),
                 &["", "RG", "RG"],
             ),
             (
                 "contiguous, over the left edge",
-                |c| {
-                    c.fill_contiguous(&area(-1, 0, 2, 2), [Rgb888::RED, Rgb888::GREEN].repeat(2))
-                        .unwrap()
-                },
+                |c| c.fill_contiguous(&area(-1, 0, 2, 2), [Rgb888::RED, Rgb888::GREEN].repeat(2)).unwrap(),
                 &["G", "G"],
             ),
         ];
         for (name, draw, expected) in cases {
             let expected: Vec<String> = expected.iter().map(|row| format!("{row:<8}")).collect();
             let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
-            assert!(
-                canvas(draw).eq(&MockDisplay::from_pattern(&expected)),
-                "{name}: {:?}",
-                canvas(draw)
-            );
+            assert!(canvas(draw).eq(&MockDisplay::from_pattern(&expected)), "{name}: {:?}", canvas(draw));
         }
         let dot = canvas(|c| {
-            Circle::new(Point::zero(), 3)
-                .into_styled(PrimitiveStyle::with_fill(red))
-                .draw(c)
-                .unwrap()
+            Circle::new(Point::zero(), 3).into_styled(PrimitiveStyle::with_fill(red)).draw(c).unwrap()
         });
         dot.assert_pattern(&[" R      ", "RRR     ", " R      "]);
     }
@@ -232,10 +202,7 @@ mod tests {
     fn shading_darkens_its_area() {
         let mut rgb = [100; 12];
         Canvas::new(&mut rgb, 2, 2).shade(&area(1, 0, 5, 1));
-        assert_eq!(
-            rgb,
-            [100, 100, 100, 25, 25, 25, 100, 100, 100, 100, 100, 100]
-        );
+        assert_eq!(rgb, [100, 100, 100, 25, 25, 25, 100, 100, 100, 100, 100, 100]);
     }
 
     #[test]
@@ -243,9 +210,7 @@ mod tests {
         let write = |display: &mut Canvas, scale| {
             let style = MonoTextStyle::new(&FONT_4X6, Rgb888::RED);
             let mut scaled = Scaled::new(display, scale);
-            Text::new("L", Point::new(0, 4), style)
-                .draw(&mut scaled)
-                .unwrap();
+            Text::new("L", Point::new(0, 4), style).draw(&mut scaled).unwrap();
         };
         let (mut small, mut large) = ([0; 3 * 4 * 6], [0; 3 * 12 * 18]);
         write(&mut Canvas::new(&mut small, 4, 6), 1);

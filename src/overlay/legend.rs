@@ -34,9 +34,7 @@ pub(super) fn rows(mask: &Mask, classes: &[Class], paint: &Paint) -> Vec<Row> {
         let class = classes.iter().find(|class| usize::from(class.id) == id);
         Row {
             color: paint[id].unwrap_or_default(),
-            name: shortened(
-                &class.map_or_else(|| format!("class {id}"), |class| class.name.clone()),
-            ),
+            name: shortened(&class.map_or_else(|| format!("class {id}"), |class| class.name.clone())),
             share: 100.0 * count as f64 / mask.data.len() as f64,
         }
     };
@@ -47,10 +45,7 @@ fn shortened(name: &str) -> String {
     if name.chars().count() <= NAME_CHARS_MAX {
         return name.to_owned();
     }
-    name.chars()
-        .take(NAME_CHARS_MAX - 2)
-        .chain("..".chars())
-        .collect()
+    name.chars().take(NAME_CHARS_MAX - 2).chain("..".chars()).collect()
 }
 
 /// Font and magnification for a picture: text of about one thirtieth of its height.
@@ -73,23 +68,12 @@ pub(super) fn draw(canvas: &mut Canvas, rows: &[Row]) {
     if rows.is_empty() || fitting == 0 {
         return;
     }
-    let shown = if rows.len() > fitting {
-        fitting - 1
-    } else {
-        rows.len()
-    };
+    let shown = if rows.len() > fitting { fitting - 1 } else { rows.len() };
     let rest = rows.len() - shown;
     let mut lines: Vec<(Option<[u8; 3]>, String)> = Vec::new();
-    let names = rows[..shown]
-        .iter()
-        .map(|row| row.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let names = rows[..shown].iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
     for row in &rows[..shown] {
-        lines.push((
-            Some(row.color),
-            format!("{:<names$} {:>5.1}%", row.name, row.share),
-        ));
+        lines.push((Some(row.color), format!("{:<names$} {:>5.1}%", row.name, row.share)));
     }
     if rest > 0 {
         lines.push((None, format!("and {rest} more")));
@@ -97,17 +81,10 @@ pub(super) fn draw(canvas: &mut Canvas, rows: &[Row]) {
 
     let advance = font.character_size.width + font.character_spacing;
     let swatch = font.character_size.height - 2;
-    let characters = lines
-        .iter()
-        .map(|(_, text)| text.chars().count())
-        .max()
-        .unwrap_or(0) as u32;
+    let characters = lines.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0) as u32;
     let panel = Rectangle::new(
         Point::new(GAP as i32, GAP as i32),
-        Size::new(
-            3 * GAP + swatch + characters * advance,
-            2 * GAP + lines.len() as u32 * line,
-        ),
+        Size::new(3 * GAP + swatch + characters * advance, 2 * GAP + lines.len() as u32 * line),
     );
     let shaded = display.below(&panel);
     display.display().shade(&shaded);
@@ -131,53 +108,25 @@ mod tests {
 
     #[test]
     fn rows_are_the_painted_classes_by_share() {
-        let classes =
-            classes_from_names(&["background", "cat", "a name of more than 24 characters"]);
-        let mask = Mask {
-            width: 8,
-            height: 1,
-            data: vec![0, 1, 0, 2, 2, 9, 9, 9],
-        };
+        let classes = classes_from_names(&["background", "cat", "a name of more than 24 characters"]);
+        let mask = Mask { width: 8, height: 1, data: vec![0, 1, 0, 2, 2, 9, 9, 9] };
         let rows = rows(&mask, &classes, &blend::paint(&classes));
-        let lines: Vec<_> = rows
-            .iter()
-            .map(|row| (row.name.as_str(), row.share))
-            .collect();
-        assert_eq!(
-            lines,
-            [
-                ("class 9", 37.5),
-                ("a name of more than 24..", 25.0),
-                ("cat", 12.5)
-            ]
-        );
+        let lines: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.share)).collect();
+        assert_eq!(lines, [("class 9", 37.5), ("a name of more than 24..", 25.0), ("cat", 12.5)]);
     }
 
     #[test]
     fn text_grows_with_the_picture() {
-        let cases = [
-            ((320, 240), 10),
-            ((640, 480), 20),
-            ((480, 640), 20),
-            ((1280, 720), 20),
-            ((1920, 1080), 40),
-        ];
+        let cases =
+            [((320, 240), 10), ((640, 480), 20), ((480, 640), 20), ((1280, 720), 20), ((1920, 1080), 40)];
         for ((width, height), expected) in cases {
             let (font, scale) = text_size(width, height);
-            assert_eq!(
-                font.character_size.height * scale,
-                expected,
-                "{width}x{height}"
-            );
+            assert_eq!(font.character_size.height * scale, expected, "{width}x{height}");
         }
     }
 
     fn row(name: &str, share: f64) -> Row {
-        Row {
-            color: [255, 0, 0],
-            name: name.into(),
-            share,
-        }
+        Row { color: [255, 0, 0], name: name.into(), share }
     }
 
     /// The panel on a grey picture: `R` swatch, `#` text, `.` shade, space for what is not touched.
@@ -192,15 +141,7 @@ mod tests {
             _ => '?',
         };
         let lines = rgb.chunks_exact(3 * width as usize);
-        lines
-            .map(|line| {
-                line.chunks_exact(3)
-                    .map(sign)
-                    .collect::<String>()
-                    .trim_end()
-                    .to_owned()
-            })
-            .collect()
+        lines.map(|line| line.chunks_exact(3).map(sign).collect::<String>().trim_end().to_owned()).collect()
     }
 
     #[test]
@@ -237,16 +178,9 @@ mod tests {
 
     #[test]
     fn rows_without_room_are_counted() {
-        let many: Vec<Row> = (0..9)
-            .map(|number| row(&format!("class {number}"), 1.0))
-            .collect();
-        let swatches = |height| {
-            panel(200, height, &many)
-                .iter()
-                .filter(|line| line.contains('R'))
-                .count()
-                / 8
-        };
+        let many: Vec<Row> = (0..9).map(|number| row(&format!("class {number}"), 1.0)).collect();
+        let swatches =
+            |height| panel(200, height, &many).iter().filter(|line| line.contains('R')).count() / 8;
         let cases = [(12, 0), (24, 0), (35, 1), (60, 3), (111, 9), (300, 9)];
         for (height, expected) in cases {
             assert_eq!(swatches(height), expected, "height {height}");

@@ -81,12 +81,7 @@ pub fn draw(
     check_picture(rgb, width, height)?;
     let area = width as usize * height as usize;
     if (mask.width, mask.height) != (width, height) || mask.data.len() != area {
-        return Err(OverlayError::Mask {
-            mask_width: mask.width,
-            mask_height: mask.height,
-            width,
-            height,
-        });
+        return Err(OverlayError::Mask { mask_width: mask.width, mask_height: mask.height, width, height });
     }
     let paint = blend::paint(classes);
     blend::blend(rgb, mask, &paint);
@@ -107,23 +102,14 @@ pub fn encode_jpeg(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Overl
     let mut encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
     match encoder.encode(rgb, width, height, ExtendedColorType::Rgb8) {
         Ok(()) => Ok(file),
-        Err(error) => Err(OverlayError::Jpeg {
-            width,
-            height,
-            reason: error.to_string(),
-        }),
+        Err(error) => Err(OverlayError::Jpeg { width, height, reason: error.to_string() }),
     }
 }
 
 fn check_picture(rgb: &[u8], width: u32, height: u32) -> Result<(), OverlayError> {
     let (expected, found) = (3 * width as usize * height as usize, rgb.len());
     if expected == 0 || expected != found {
-        return Err(OverlayError::Picture {
-            width,
-            height,
-            expected,
-            found,
-        });
+        return Err(OverlayError::Picture { width, height, expected, found });
     }
     Ok(())
 }
@@ -135,48 +121,16 @@ mod tests {
 
     #[test]
     fn sizes_must_agree() {
-        let mask = |width, height| Mask {
-            width,
-            height,
-            data: vec![0; (width * height) as usize],
-        };
+        let mask = |width, height| Mask { width, height, data: vec![0; (width * height) as usize] };
         let cases = [
             (12, 2, 2, mask(2, 2), None),
-            (
-                11,
-                2,
-                2,
-                mask(2, 2),
-                Some("a picture of 2x2 takes 12 bytes of RGB, but there are 11"),
-            ),
-            (
-                0,
-                0,
-                2,
-                mask(0, 2),
-                Some("a picture of 0x2 takes 0 bytes of RGB, but there are 0"),
-            ),
-            (
-                12,
-                2,
-                2,
-                mask(4, 1),
-                Some("the mask is 4x1 but the picture 2x2: make the mask at that size"),
-            ),
+            (11, 2, 2, mask(2, 2), Some("a picture of 2x2 takes 12 bytes of RGB, but there are 11")),
+            (0, 0, 2, mask(0, 2), Some("a picture of 0x2 takes 0 bytes of RGB, but there are 0")),
+            (12, 2, 2, mask(4, 1), Some("the mask is 4x1 but the picture 2x2: make the mask at that size")),
         ];
         for (bytes, width, height, mask, expected) in cases {
-            let result = draw(
-                &mut vec![0; bytes],
-                width,
-                height,
-                &mask,
-                &[],
-                Legend::Shown,
-            );
-            assert_eq!(
-                result.err().map(|error| error.to_string()).as_deref(),
-                expected
-            );
+            let result = draw(&mut vec![0; bytes], width, height, &mask, &[], Legend::Shown);
+            assert_eq!(result.err().map(|error| error.to_string()).as_deref(), expected);
         }
     }
 
@@ -186,19 +140,7 @@ mod tests {
         for (width, height) in [(1, 1), (3, 40), (40, 3), (64, 48), (320, 240), (1920, 1080)] {
             let data = (0..width * height).map(|i| (i % 5) as u8).collect();
             let mut rgb = vec![90; 3 * (width * height) as usize];
-            draw(
-                &mut rgb,
-                width,
-                height,
-                &Mask {
-                    width,
-                    height,
-                    data,
-                },
-                &classes,
-                Legend::Shown,
-            )
-            .unwrap();
+            draw(&mut rgb, width, height, &Mask { width, height, data }, &classes, Legend::Shown).unwrap();
         }
     }
 
@@ -208,14 +150,7 @@ mod tests {
         let file = encode_jpeg(&rgb, 16, 8).unwrap();
         let read = image::load_from_memory(&file).unwrap().to_rgb8();
         assert_eq!(read.dimensions(), (16, 8));
-        assert!(
-            read.iter()
-                .zip(&rgb)
-                .all(|(got, want)| got.abs_diff(*want) < 4)
-        );
-        assert!(matches!(
-            encode_jpeg(&vec![0; 3 * 70_000], 70_000, 1),
-            Err(OverlayError::Jpeg { .. })
-        ));
+        assert!(read.iter().zip(&rgb).all(|(got, want)| got.abs_diff(*want) < 4));
+        assert!(matches!(encode_jpeg(&vec![0; 3 * 70_000], 70_000, 1), Err(OverlayError::Jpeg { .. })));
     }
 }

@@ -49,11 +49,7 @@ impl Disk for RealDisk {
     }
 
     fn append(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)?
-            .write_all(bytes)
+        OpenOptions::new().append(true).create(true).open(path)?.write_all(bytes)
     }
 
     fn truncate(&mut self, path: &Path, length: u64) -> io::Result<()> {
@@ -99,11 +95,7 @@ pub(super) mod memory {
 
     impl MemoryDisk {
         pub fn new(capacity: usize) -> MemoryDisk {
-            MemoryDisk(Rc::new(RefCell::new(State {
-                files: BTreeMap::new(),
-                capacity,
-                fails_in: None,
-            })))
+            MemoryDisk(Rc::new(RefCell::new(State { files: BTreeMap::new(), capacity, fails_in: None })))
         }
 
         /// Counts a change, and fails where its turn has come.
@@ -137,10 +129,7 @@ pub(super) mod memory {
         }
 
         fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-            self.0
-                .borrow_mut()
-                .files
-                .insert(path.to_owned(), Vec::new());
+            self.0.borrow_mut().files.insert(path.to_owned(), Vec::new());
             self.append(path, bytes)
         }
 
@@ -150,33 +139,15 @@ pub(super) mod memory {
             let used: usize = state.files.values().map(Vec::len).sum();
             let room = state.capacity - used;
             // A failing write leaves half behind.
-            let fits = if failed.is_err() {
-                bytes.len() / 2
-            } else {
-                bytes.len()
-            }
-            .min(room);
-            state
-                .files
-                .entry(path.to_owned())
-                .or_default()
-                .extend(&bytes[..fits]);
+            let fits = if failed.is_err() { bytes.len() / 2 } else { bytes.len() }.min(room);
+            state.files.entry(path.to_owned()).or_default().extend(&bytes[..fits]);
             failed?;
-            if fits < bytes.len() {
-                Err(io::ErrorKind::StorageFull.into())
-            } else {
-                Ok(())
-            }
+            if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         }
 
         fn truncate(&mut self, path: &Path, length: u64) -> io::Result<()> {
             self.change()?;
-            self.0
-                .borrow_mut()
-                .files
-                .get_mut(path)
-                .ok_or_else(missing)?
-                .truncate(length as usize);
+            self.0.borrow_mut().files.get_mut(path).ok_or_else(missing)?.truncate(length as usize);
             Ok(())
         }
 
@@ -190,21 +161,12 @@ pub(super) mod memory {
 
         fn remove(&mut self, path: &Path) -> io::Result<()> {
             self.change()?;
-            self.0
-                .borrow_mut()
-                .files
-                .remove(path)
-                .map(|_| ())
-                .ok_or_else(missing)
+            self.0.borrow_mut().files.remove(path).map(|_| ()).ok_or_else(missing)
         }
 
         fn sync(&mut self, path: &Path) -> io::Result<()> {
             self.change()?;
-            if self.exists(path) {
-                Ok(())
-            } else {
-                Err(missing())
-            }
+            if self.exists(path) { Ok(()) } else { Err(missing()) }
         }
     }
 }

@@ -71,19 +71,12 @@ impl StoreError {
 
     pub(super) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         let path = path.to_owned();
-        move |source| StoreError::Disk {
-            action,
-            path,
-            source,
-        }
+        move |source| StoreError::Disk { action, path, source }
     }
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn reason(error: &io::Error) -> String {

@@ -71,11 +71,7 @@ impl MaskFolder {
     /// [`StoreError::EarlierRun`] where `existing` refuses a run that is there; with [`Existing::Append`]
     /// [`StoreError::Classes`] for a run of other classes and [`StoreError::Index`] for a damaged index;
     /// [`StoreError::Disk`] where the system fails.
-    pub fn create(
-        folder: &Path,
-        classes: &[Class],
-        existing: Existing,
-    ) -> Result<MaskFolder, StoreError> {
+    pub fn create(folder: &Path, classes: &[Class], existing: Existing) -> Result<MaskFolder, StoreError> {
         MaskFolder::create_on(RealDisk, folder, classes, existing)
     }
 }
@@ -100,18 +96,12 @@ impl<D: Disk> MaskFolder<D> {
             offset: 0,
             encoded: Vec::new(),
         };
-        store
-            .disk
-            .create_folder(folder)
-            .map_err(StoreError::disk("create the folder", folder))?;
+        store.disk.create_folder(folder).map_err(StoreError::disk("create the folder", folder))?;
         if is_taken(&store.disk, folder) {
             match existing {
                 Existing::Refuse => {
                     let free = free_name_on(&store.disk, folder);
-                    return Err(StoreError::EarlierRun {
-                        folder: folder.to_owned(),
-                        free,
-                    });
+                    return Err(StoreError::EarlierRun { folder: folder.to_owned(), free });
                 }
                 Existing::Overwrite => store.remove_run()?,
                 Existing::Append => {
@@ -125,11 +115,7 @@ impl<D: Disk> MaskFolder<D> {
         let index = store.index_path();
         if let Err(source) = store.disk.write(&index, b"") {
             store.take_back(&[CLASSES, INDEX]);
-            return Err(StoreError::Disk {
-                action: "write",
-                path: index,
-                source,
-            });
+            return Err(StoreError::Disk { action: "write", path: index, source });
         }
         Ok(store)
     }
@@ -150,10 +136,7 @@ impl<D: Disk> MaskFolder<D> {
         encoded.clear();
         let result = match png::write(&mut encoded, mask, &self.classes) {
             Ok(_) => self.put_encoded(record, mask, &encoded),
-            Err(source) => Err(StoreError::Mask {
-                frame: record.frame,
-                source,
-            }),
+            Err(source) => Err(StoreError::Mask { frame: record.frame, source }),
         };
         self.encoded = encoded;
         result
@@ -165,29 +148,15 @@ impl<D: Disk> MaskFolder<D> {
     /// [`StoreError::Disk`].
     pub fn finish(mut self) -> Result<(), StoreError> {
         let index = self.index_path();
-        self.disk
-            .sync(&index)
-            .map_err(StoreError::disk("save", &index))
+        self.disk.sync(&index).map_err(StoreError::disk("save", &index))
     }
 
-    fn put_encoded(
-        &mut self,
-        record: Record,
-        mask: &Mask,
-        encoded: &[u8],
-    ) -> Result<u64, StoreError> {
+    fn put_encoded(&mut self, record: Record, mask: &Mask, encoded: &[u8]) -> Result<u64, StoreError> {
         let stem = self.free_stem(&record);
         let file = format!("{stem}.png");
-        let overlay = record
-            .overlay
-            .map(|picture| (overlay_name(&stem, picture.extension), picture.bytes));
+        let overlay = record.overlay.map(|picture| (overlay_name(&stem, picture.extension), picture.bytes));
         let mut pixels = BTreeMap::new();
-        for (id, count) in mask
-            .histogram()
-            .into_iter()
-            .enumerate()
-            .filter(|&(_, count)| count > 0)
-        {
+        for (id, count) in mask.histogram().into_iter().enumerate().filter(|&(_, count)| count > 0) {
             pixels.insert(self.names[id].clone(), count);
         }
         let entry = Entry {
@@ -217,19 +186,12 @@ impl<D: Disk> MaskFolder<D> {
         if let Err(source) = self.disk.append(&index, &line) {
             // Half a line would spoil the next one. Should this fail too, `Append` cuts it off later.
             let _ = self.disk.truncate(&index, self.index_bytes);
-            let names: Vec<&str> = [
-                Some(file.as_str()),
-                overlay.as_ref().map(|(name, _)| name.as_str()),
-            ]
-            .into_iter()
-            .flatten()
-            .collect();
+            let names: Vec<&str> = [Some(file.as_str()), overlay.as_ref().map(|(name, _)| name.as_str())]
+                .into_iter()
+                .flatten()
+                .collect();
             self.take_back(&names);
-            return Err(StoreError::Disk {
-                action: "write",
-                path: index,
-                source,
-            });
+            return Err(StoreError::Disk { action: "write", path: index, source });
         }
         self.index_bytes += line.len() as u64;
         Ok(bytes)
@@ -237,10 +199,7 @@ impl<D: Disk> MaskFolder<D> {
 
     /// Writes a file under a temporary name and renames it.
     fn place(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let (temporary, path) = (
-            self.folder.join(format!("{name}.part")),
-            self.folder.join(name),
-        );
+        let (temporary, path) = (self.folder.join(format!("{name}.part")), self.folder.join(name));
         let written = match self.disk.write(&temporary, bytes) {
             Ok(()) => self.disk.rename(&temporary, &path),
             failed => failed,
@@ -248,11 +207,7 @@ impl<D: Disk> MaskFolder<D> {
         written.map_err(|source| {
             // What matters is the first error; the rest of a file that cannot be removed is not listed.
             let _ = self.disk.remove(&temporary);
-            StoreError::Disk {
-                action: "write",
-                path,
-                source,
-            }
+            StoreError::Disk { action: "write", path, source }
         })
     }
 
@@ -286,9 +241,7 @@ impl<D: Disk> MaskFolder<D> {
 
     fn is_free(&self, stem: &str, record: &Record) -> bool {
         let taken = |name: String| self.disk.exists(&self.folder.join(name));
-        let overlay = record
-            .overlay
-            .map(|picture| overlay_name(stem, picture.extension));
+        let overlay = record.overlay.map(|picture| overlay_name(stem, picture.extension));
         !taken(format!("{stem}.png")) && !overlay.is_some_and(taken)
     }
 
@@ -300,10 +253,7 @@ impl<D: Disk> MaskFolder<D> {
     fn remove_run(&mut self) -> Result<(), StoreError> {
         let index = self.index_path();
         let bytes = match self.disk.exists(&index) {
-            true => self
-                .disk
-                .read(&index)
-                .map_err(StoreError::disk("read", &index))?,
+            true => self.disk.read(&index).map_err(StoreError::disk("read", &index))?,
             false => Vec::new(),
         };
         for line in bytes.split(|&byte| byte == b'\n') {
@@ -326,9 +276,7 @@ impl<D: Disk> MaskFolder<D> {
     fn remove_if_there(&mut self, name: &str) -> Result<(), StoreError> {
         let path = self.folder.join(name);
         if self.disk.exists(&path) {
-            self.disk
-                .remove(&path)
-                .map_err(StoreError::disk("remove", &path))?;
+            self.disk.remove(&path).map_err(StoreError::disk("remove", &path))?;
         }
         Ok(())
     }
@@ -336,33 +284,20 @@ impl<D: Disk> MaskFolder<D> {
     /// Takes up the earlier run: the same classes, a repaired index, the next file number.
     fn go_on(&mut self) -> Result<(), StoreError> {
         let (index, list) = (self.index_path(), self.folder.join(CLASSES));
-        let bytes = self
-            .disk
-            .read(&list)
-            .map_err(StoreError::disk("read", &list))?;
+        let bytes = self.disk.read(&list).map_err(StoreError::disk("read", &list))?;
         if serde_json::from_slice::<Vec<Class>>(&bytes).ok().as_deref() != Some(&self.classes) {
             return Err(StoreError::Classes { path: list });
         }
         // A run that was killed before its first frame may have no index yet.
-        self.disk
-            .append(&index, b"")
-            .map_err(StoreError::disk("write", &index))?;
-        let bytes = self
-            .disk
-            .read(&index)
-            .map_err(StoreError::disk("read", &index))?;
+        self.disk.append(&index, b"").map_err(StoreError::disk("write", &index))?;
+        let bytes = self.disk.read(&index).map_err(StoreError::disk("read", &index))?;
         let (entries, whole) = index::parse(&bytes, &index)?;
         if whole < bytes.len() as u64 {
-            self.disk
-                .truncate(&index, whole)
-                .map_err(StoreError::disk("repair", &index))?;
+            self.disk.truncate(&index, whole).map_err(StoreError::disk("repair", &index))?;
         }
         self.index_bytes = whole;
-        self.offset = entries
-            .iter()
-            .filter_map(|entry| number_of(&entry.file))
-            .max()
-            .map_or(0, |last| last + 1);
+        self.offset =
+            entries.iter().filter_map(|entry| number_of(&entry.file)).max().map_or(0, |last| last + 1);
         Ok(())
     }
 }
@@ -381,17 +316,12 @@ fn free_name_on(disk: &impl Disk, base: &Path) -> PathBuf {
             base.with_file_name(name)
         }
     };
-    (1..)
-        .map(candidate)
-        .find(|path| !is_taken(disk, path))
-        .expect("numbers do not run out")
+    (1..).map(candidate).find(|path| !is_taken(disk, path)).expect("numbers do not run out")
 }
 
 /// Whether the folder holds a run, or a file that a run would write over.
 fn is_taken(disk: &impl Disk, folder: &Path) -> bool {
-    [INDEX, CLASSES]
-        .iter()
-        .any(|name| disk.exists(&folder.join(name)))
+    [INDEX, CLASSES].iter().any(|name| disk.exists(&folder.join(name)))
 }
 
 /// A file stem made of a frame's name: the last part of a path without its extension, letters, digits and `-_.` kept,
@@ -403,18 +333,9 @@ fn safe_stem(name: &str) -> Option<String> {
         _ => base,
     };
     let safe = |c: char| {
-        if c.is_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '_'
-        }
+        if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }
     };
-    let stem: String = stem
-        .trim_start_matches('.')
-        .chars()
-        .take(STEM_CHARS_MAX)
-        .map(safe)
-        .collect();
+    let stem: String = stem.trim_start_matches('.').chars().take(STEM_CHARS_MAX).map(safe).collect();
     stem.chars().any(char::is_alphanumeric).then_some(stem)
 }
 
@@ -431,14 +352,9 @@ fn number_of(file: &str) -> Option<u64> {
 fn unique_names(classes: &[Class]) -> Vec<String> {
     let mut names: Vec<String> = (0..=255).map(|id: u8| id.to_string()).collect();
     for class in classes {
-        let shared = classes
-            .iter()
-            .any(|other| other.id != class.id && other.name == class.name);
-        names[class.id as usize] = if shared {
-            format!("{} ({})", class.name, class.id)
-        } else {
-            class.name.clone()
-        };
+        let shared = classes.iter().any(|other| other.id != class.id && other.name == class.name);
+        names[class.id as usize] =
+            if shared { format!("{} ({})", class.name, class.id) } else { class.name.clone() };
     }
     names
 }

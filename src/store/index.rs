@@ -57,11 +57,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(Vec<Entry>, u64), Stor
             Ok(_) => unreachable!("only the last line can lack its end"),
             Err(error) => {
                 let reason = error.to_string();
-                return Err(StoreError::Index {
-                    path: path.to_owned(),
-                    line: number + 1,
-                    reason,
-                });
+                return Err(StoreError::Index { path: path.to_owned(), line: number + 1, reason });
             }
         }
         whole += line.len();
@@ -87,34 +83,16 @@ mod tests {
         type Case<'a> = (&'a str, String, Result<(Vec<u64>, usize), usize>);
         let cases: Vec<Case> = vec![
             ("empty", String::new(), Ok((vec![], 0))),
-            (
-                "two lines",
-                format!("{a}{b}"),
-                Ok((vec![0, 1], a.len() + b.len())),
-            ),
-            (
-                "torn in a line",
-                format!("{a}{}", &b[..20]),
-                Ok((vec![0], a.len())),
-            ),
-            (
-                "torn before the line's end",
-                format!("{a}{unended}"),
-                Ok((vec![0], a.len())),
-            ),
-            (
-                "zeros at the end, as after a power cut",
-                format!("{a}\0\0\0"),
-                Ok((vec![0], a.len())),
-            ),
+            ("two lines", format!("{a}{b}"), Ok((vec![0, 1], a.len() + b.len()))),
+            ("torn in a line", format!("{a}{}", &b[..20]), Ok((vec![0], a.len()))),
+            ("torn before the line's end", format!("{a}{unended}"), Ok((vec![0], a.len()))),
+            ("zeros at the end, as after a power cut", format!("{a}\0\0\0"), Ok((vec![0], a.len()))),
             ("damaged in the middle", format!("{a}x\n{b}"), Err(2)),
         ];
         let mut wrong = Vec::new();
         for (name, bytes, expected) in cases {
             let got = match parse(bytes.as_bytes(), Path::new("i")) {
-                Ok((entries, whole)) => {
-                    Ok((entries.iter().map(|e| e.frame).collect(), whole as usize))
-                }
+                Ok((entries, whole)) => Ok((entries.iter().map(|e| e.frame).collect(), whole as usize)),
                 Err(StoreError::Index { line, .. }) => Err(line),
                 Err(other) => panic!("{other}"),
             };

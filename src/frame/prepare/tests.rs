@@ -4,26 +4,13 @@ use super::*;
 use std::time::Duration;
 
 fn frame(format: PixelFormat, width: u32, height: u32, data: Vec<u8>) -> Frame {
-    Frame {
-        number: 3,
-        time: Duration::ZERO,
-        width,
-        height,
-        format,
-        data,
-        name: None,
-    }
+    Frame { number: 3, time: Duration::ZERO, width, height, format, data, name: None }
 }
 
 fn rule(color: ColorOrder, resize: ResizeRule) -> InputRule {
     // Mean 0 and std 1/255 give the pixel values themselves.
     let channels = color.channels();
-    InputRule {
-        color,
-        mean: vec![0.0; channels],
-        std: vec![1.0 / 255.0; channels],
-        resize,
-    }
+    InputRule { color, mean: vec![0.0; channels], std: vec![1.0 / 255.0; channels], resize }
 }
 
 #[test]
@@ -130,10 +117,7 @@ fn channels_sizes_and_padding() {
             let mut input = vec![f32::NAN; preparer.input_len()];
             let place = preparer.prepare(&case.frame, &mut input).unwrap();
             let near = input.len() == case.input.len()
-                && input
-                    .iter()
-                    .zip(&case.input)
-                    .all(|(got, want)| (got - want).abs() < 1e-3);
+                && input.iter().zip(&case.input).all(|(got, want)| (got - want).abs() < 1e-3);
             if !near || (place.x, place.y, place.width, place.height) != case.place {
                 wrong.push(format!("{}: {place:?} {input:?}", case.name));
             }
@@ -145,60 +129,29 @@ fn channels_sizes_and_padding() {
 #[test]
 fn values_are_those_of_torchvision() {
     let (mean, std) = (vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225]);
-    let rule = InputRule::new(
-        ColorOrder::Rgb,
-        mean.clone(),
-        std.clone(),
-        ResizeRule::Stretch,
-    )
-    .unwrap();
+    let rule = InputRule::new(ColorOrder::Rgb, mean.clone(), std.clone(), ResizeRule::Stretch).unwrap();
     let mut preparer = Preparer::new(rule, 256, 1).unwrap();
     let data = (0..=255).flat_map(|pixel| [pixel; 3]).collect();
     let mut input = vec![0.0; preparer.input_len()];
-    preparer
-        .prepare(&frame(PixelFormat::Rgb8, 256, 1, data), &mut input)
-        .unwrap();
+    preparer.prepare(&frame(PixelFormat::Rgb8, 256, 1, data), &mut input).unwrap();
     for (channel, values) in input.chunks_exact(256).enumerate() {
         for (pixel, &value) in values.iter().enumerate() {
-            assert_eq!(
-                value,
-                (pixel as f32 / 255.0 - mean[channel]) / std[channel],
-                "{channel} {pixel}"
-            );
+            assert_eq!(value, (pixel as f32 / 255.0 - mean[channel]) / std[channel], "{channel} {pixel}");
         }
     }
 }
 
 #[test]
 fn placements_as_fractions() {
-    let place = Placement {
-        x: 0,
-        y: 64,
-        width: 512,
-        height: 384,
-    };
-    assert_eq!(
-        place.fraction(512, 512),
-        Region {
-            x: 0.0,
-            y: 0.125,
-            width: 1.0,
-            height: 0.75
-        }
-    );
+    let place = Placement { x: 0, y: 64, width: 512, height: 384 };
+    assert_eq!(place.fraction(512, 512), Region { x: 0.0, y: 0.125, width: 1.0, height: 0.75 });
 }
 
 #[test]
 fn rules_are_checked_and_read() {
     let cases = [
-        (
-            r#"{"color":"rgb","mean":[0,0,0],"std":[1,1,1],"resize":"stretch"}"#,
-            None,
-        ),
-        (
-            r#"{"color":"gray","mean":[0],"std":[1],"resize":"letterbox"}"#,
-            None,
-        ),
+        (r#"{"color":"rgb","mean":[0,0,0],"std":[1,1,1],"resize":"stretch"}"#, None),
+        (r#"{"color":"gray","mean":[0],"std":[1],"resize":"letterbox"}"#, None),
         (
             r#"{"color":"bgr","mean":[0,0],"std":[1,1,1],"resize":"stretch"}"#,
             Some("mean has 2 values, but Bgr has 3 channel(s)"),
@@ -228,10 +181,7 @@ fn rules_are_checked_and_read() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let nan = InputRule {
-        mean: vec![f32::NAN; 3],
-        ..InputRule::symmetric()
-    };
+    let nan = InputRule { mean: vec![f32::NAN; 3], ..InputRule::symmetric() };
     assert!(nan.check().is_err());
     assert_eq!(InputRule::symmetric().check(), Ok(()));
     assert_eq!(
@@ -243,30 +193,12 @@ fn rules_are_checked_and_read() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let size = Preparer::new(InputRule::symmetric(), 0, 4).err();
-    assert_eq!(
-        size,
-        Some(PrepareError::InputSize {
-            width: 0,
-            height: 4
-        })
-    );
+    assert_eq!(size, Some(PrepareError::InputSize { width: 0, height: 4 }));
     let mut preparer = Preparer::new(InputRule::symmetric(), 2, 2).unwrap();
     let good = frame(PixelFormat::Gray8, 1, 1, vec![0]);
     let short = preparer.prepare(&good, &mut [0.0; 11]).err();
-    assert_eq!(
-        short,
-        Some(PrepareError::InputLength {
-            expected: 12,
-            found: 11
-        })
-    );
+    assert_eq!(short, Some(PrepareError::InputLength { expected: 12, found: 11 }));
     let broken = frame(PixelFormat::Gray8, 1, 2, vec![0]);
-    let message = preparer
-        .prepare(&broken, &mut [0.0; 12])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.starts_with("frame 3: 1x2 Gray8 takes 2 bytes"),
-        "{message}"
-    );
+    let message = preparer.prepare(&broken, &mut [0.0; 12]).unwrap_err().to_string();
+    assert!(message.starts_with("frame 3: 1x2 Gray8 takes 2 bytes"), "{message}");
 }

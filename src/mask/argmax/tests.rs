@@ -18,14 +18,8 @@ fn plain(logits: Logits, region: Region, width: u32, height: u32) -> Vec<u8> {
         for x in 0..width {
             let (x0, x1, h) = position(x, width, logits.width, region.x, region.width);
             let value = |class: usize| {
-                let at = |y: usize, x: usize| {
-                    logits.data[(class * logits.height + y) * logits.width + x]
-                };
-                mix(
-                    mix(at(y0, x0), at(y1, x0), v),
-                    mix(at(y0, x1), at(y1, x1), v),
-                    h,
-                )
+                let at = |y: usize, x: usize| logits.data[(class * logits.height + y) * logits.width + x];
+                mix(mix(at(y0, x0), at(y1, x0), v), mix(at(y0, x1), at(y1, x1), v), h)
             };
             if logits.classes == 1 {
                 ids.push(u8::from(value(0) > 0.0));
@@ -45,9 +39,7 @@ fn plain(logits: Logits, region: Region, width: u32, height: u32) -> Vec<u8> {
 
 fn masked(logits: Logits, region: Region, width: u32, height: u32) -> Vec<u8> {
     let mut mask = Mask::default();
-    Masker::new()
-        .mask(logits, region, width, height, &mut mask)
-        .unwrap();
+    Masker::new().mask(logits, region, width, height, &mut mask).unwrap();
     assert_eq!((mask.width, mask.height), (width, height));
     mask.data
 }
@@ -56,117 +48,26 @@ fn masked(logits: Logits, region: Region, width: u32, height: u32) -> Vec<u8> {
 fn masks_known_by_hand() {
     let (nan, inf) = (f32::NAN, f32::INFINITY);
     // Name, classes, rows, columns, values, width, height, mask.
-    type Case = (
-        &'static str,
-        usize,
-        usize,
-        usize,
-        Vec<f32>,
-        u32,
-        u32,
-        Vec<u8>,
-    );
+    type Case = (&'static str, usize, usize, usize, Vec<f32>, u32, u32, Vec<u8>);
     let cases: Vec<Case> = vec![
-        (
-            "one sample serves every pixel",
-            3,
-            1,
-            1,
-            vec![0., 2., 1.],
-            2,
-            2,
-            vec![1; 4],
-        ),
-        (
-            "ties go to the lower id",
-            3,
-            1,
-            1,
-            vec![5., 5., 5.],
-            1,
-            1,
-            vec![0],
-        ),
+        ("one sample serves every pixel", 3, 1, 1, vec![0., 2., 1.], 2, 2, vec![1; 4]),
+        ("ties go to the lower id", 3, 1, 1, vec![5., 5., 5.], 1, 1, vec![0]),
         ("NaN never wins", 3, 1, 1, vec![nan, 1., nan], 1, 1, vec![1]),
         ("all NaN is class 0", 2, 1, 1, vec![nan, nan], 1, 1, vec![0]),
         ("infinity wins", 2, 1, 1, vec![1., inf], 1, 1, vec![1]),
-        (
-            "a single class is a threshold above 0",
-            1,
-            1,
-            3,
-            vec![-1., 0., 1e-30],
-            3,
-            1,
-            vec![0, 0, 1],
-        ),
-        (
-            "two columns meet in the middle",
-            2,
-            1,
-            2,
-            vec![1., 0., 0., 1.],
-            4,
-            1,
-            vec![0, 0, 1, 1],
-        ),
-        (
-            "two rows, an uneven meeting",
-            2,
-            2,
-            1,
-            vec![1., 0., 0., 4.],
-            1,
-            4,
-            vec![0, 1, 1, 1],
-        ),
-        (
-            "a third class wins between two",
-            3,
-            1,
-            2,
-            vec![1., -9., -9., 1., 0.5, 0.5],
-            4,
-            1,
-            vec![0, 2, 2, 1],
-        ),
-        (
-            "same size is a plain argmax",
-            2,
-            1,
-            3,
-            vec![1., 0., inf, 0., 1., inf],
-            3,
-            1,
-            vec![0, 1, 0],
-        ),
-        (
-            "smaller than the logits",
-            2,
-            1,
-            4,
-            vec![1., 1., 0., 0., 0., 0., 1., 1.],
-            2,
-            1,
-            vec![0, 1],
-        ),
+        ("a single class is a threshold above 0", 1, 1, 3, vec![-1., 0., 1e-30], 3, 1, vec![0, 0, 1]),
+        ("two columns meet in the middle", 2, 1, 2, vec![1., 0., 0., 1.], 4, 1, vec![0, 0, 1, 1]),
+        ("two rows, an uneven meeting", 2, 2, 1, vec![1., 0., 0., 4.], 1, 4, vec![0, 1, 1, 1]),
+        ("a third class wins between two", 3, 1, 2, vec![1., -9., -9., 1., 0.5, 0.5], 4, 1, vec![0, 2, 2, 1]),
+        ("same size is a plain argmax", 2, 1, 3, vec![1., 0., inf, 0., 1., inf], 3, 1, vec![0, 1, 0]),
+        ("smaller than the logits", 2, 1, 4, vec![1., 1., 0., 0., 0., 0., 1., 1.], 2, 1, vec![0, 1]),
     ];
     let mut wrong = Vec::new();
     for (name, classes, height, width, data, w, h, expected) in cases {
-        let logits = Logits {
-            data: &data,
-            classes,
-            height,
-            width,
-        };
-        let (got, defined) = (
-            masked(logits, Region::WHOLE, w, h),
-            plain(logits, Region::WHOLE, w, h),
-        );
+        let logits = Logits { data: &data, classes, height, width };
+        let (got, defined) = (masked(logits, Region::WHOLE, w, h), plain(logits, Region::WHOLE, w, h));
         if got != expected || defined != expected {
-            wrong.push(format!(
-                "{name}: {got:?}, by definition {defined:?}, expected {expected:?}"
-            ));
+            wrong.push(format!("{name}: {got:?}, by definition {defined:?}, expected {expected:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -176,21 +77,9 @@ fn masks_known_by_hand() {
 fn a_region_is_cut_out() {
     // A letterboxed frame: the upper and lower quarter are padding, which the network calls class 2.
     let rows = [2, 0, 1, 2];
-    let data: Vec<f32> = (0..3)
-        .flat_map(|class| rows.map(|id| f32::from(u8::from(id == class))))
-        .collect();
-    let logits = Logits {
-        data: &data,
-        classes: 3,
-        height: 4,
-        width: 1,
-    };
-    let region = Region {
-        x: 0.0,
-        y: 0.25,
-        width: 1.0,
-        height: 0.5,
-    };
+    let data: Vec<f32> = (0..3).flat_map(|class| rows.map(|id| f32::from(u8::from(id == class)))).collect();
+    let logits = Logits { data: &data, classes: 3, height: 4, width: 1 };
+    let region = Region { x: 0.0, y: 0.25, width: 1.0, height: 0.5 };
     assert_eq!(masked(logits, region, 1, 2), [0, 1]);
 }
 
@@ -203,12 +92,7 @@ fn almost_ties_are_decided_as_defined() {
         for steps in 0..200 {
             let high = f32::from_bits(low.to_bits() + steps);
             let data = [vec![low; 9], vec![high; 9], vec![low; 9]].concat();
-            let logits = Logits {
-                data: &data,
-                classes: 3,
-                height: 3,
-                width: 3,
-            };
+            let logits = Logits { data: &data, classes: 3, height: 3, width: 3 };
             if masked(logits, Region::WHOLE, 17, 13) != plain(logits, Region::WHOLE, 17, 13) {
                 wrong.push((exponent, steps));
             }
@@ -220,38 +104,15 @@ fn almost_ties_are_decided_as_defined() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let data = vec![0.0; 257];
-    let logits = |classes, height, width| Logits {
-        data: &data,
-        classes,
-        height,
-        width,
-    };
+    let logits = |classes, height, width| Logits { data: &data, classes, height, width };
     let whole = Region::WHOLE;
     let outside = Region { x: 0.5, ..whole };
-    let nan = Region {
-        width: f32::NAN,
-        ..whole
-    };
+    let nan = Region { width: f32::NAN, ..whole };
     let cases = [
         (logits(257, 1, 1), whole, 1, "the model gives 257 classes"),
         (logits(0, 1, 1), whole, 1, "the model gives 0 classes"),
-        (
-            logits(2, 5, 5),
-            whole,
-            1,
-            "logits [1, 2, 5, 5] do not fit the 257 values",
-        ),
-        (
-            Logits {
-                data: &[],
-                classes: 2,
-                height: 0,
-                width: 5,
-            },
-            whole,
-            1,
-            "logits [1, 2, 0, 5]",
-        ),
+        (logits(2, 5, 5), whole, 1, "logits [1, 2, 5, 5] do not fit the 257 values"),
+        (Logits { data: &[], classes: 2, height: 0, width: 5 }, whole, 1, "logits [1, 2, 0, 5]"),
         (logits(1, 257, 1), whole, 0, "a mask of 1x0 has no pixels"),
         (logits(1, 257, 1), outside, 1, "the region"),
         (logits(1, 257, 1), nan, 1, "the region"),
@@ -292,31 +153,16 @@ fn case() -> impl Strategy<Value = Case> {
     let classes = prop_oneof![Just(1_usize), Just(2), Just(3), Just(21)];
     (classes, 1..9_usize, 1..9_usize, 0..3_u8).prop_flat_map(|(classes, height, width, kind)| {
         // Whole blocks of one value give cells that are settled without interpolation.
-        let data = prop::collection::vec((value(kind), 1..4_usize), classes * height * width)
-            .prop_map(move |runs| {
-                let all = runs
-                    .into_iter()
-                    .flat_map(|(value, times)| std::iter::repeat_n(value, times));
+        let data = prop::collection::vec((value(kind), 1..4_usize), classes * height * width).prop_map(
+            move |runs| {
+                let all = runs.into_iter().flat_map(|(value, times)| std::iter::repeat_n(value, times));
                 all.take(classes * height * width).collect::<Vec<f32>>()
-            });
-        let region = (0.0_f32..0.6, 0.0_f32..0.6, 0.05_f32..0.4, 0.05_f32..0.4).prop_map(
-            |(x, y, width, height)| Region {
-                x,
-                y,
-                width,
-                height,
             },
         );
+        let region = (0.0_f32..0.6, 0.0_f32..0.6, 0.05_f32..0.4, 0.05_f32..0.4)
+            .prop_map(|(x, y, width, height)| Region { x, y, width, height });
         let region = prop_oneof![Just(Region::WHOLE), region];
-        (
-            Just(classes),
-            Just(height),
-            Just(width),
-            data,
-            1..24_u32,
-            1..24_u32,
-            region,
-        )
+        (Just(classes), Just(height), Just(width), data, 1..24_u32, 1..24_u32, region)
     })
 }
 
@@ -333,9 +179,7 @@ fn smooth_logits_of_many_classes_and_used_buffers() {
     // Blobs of 256 classes, then fewer, through one masker.
     let mut masker = Masker::new();
     let mut mask = Mask::default();
-    for (classes, height, width, w, h) in
-        [(256, 17, 23, 64, 48), (21, 9, 9, 9, 9), (2, 30, 40, 13, 7)]
-    {
+    for (classes, height, width, w, h) in [(256, 17, 23, 64, 48), (21, 9, 9, 9, 9), (2, 30, 40, 13, 7)] {
         let mut data = Vec::new();
         for class in 0..classes {
             let (cx, cy) = ((class * 7 % width) as f32, (class * 5 % height) as f32);
@@ -345,17 +189,8 @@ fn smooth_logits_of_many_classes_and_used_buffers() {
                 }
             }
         }
-        let logits = Logits {
-            data: &data,
-            classes,
-            height,
-            width,
-        };
+        let logits = Logits { data: &data, classes, height, width };
         masker.mask(logits, Region::WHOLE, w, h, &mut mask).unwrap();
-        assert_eq!(
-            mask.data,
-            plain(logits, Region::WHOLE, w, h),
-            "{classes} classes"
-        );
+        assert_eq!(mask.data, plain(logits, Region::WHOLE, w, h), "{classes} classes");
     }
 }

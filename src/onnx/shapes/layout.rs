@@ -68,7 +68,9 @@ pub(super) fn reshape(known: &Known) -> NodeShapes {
             0 if !allow_zero => match input.get(index) {
                 Some(&size) => size,
                 None => {
-                    return contradiction(format!("shape {target:?} copies a missing dimension of {input:?}"));
+                    return contradiction(format!(
+                        "shape {target:?} copies a missing dimension of {input:?}"
+                    ));
                 }
             },
             -1 if open.is_none() => {

@@ -61,11 +61,10 @@ fn check(cases: &[Case]) {
 
 #[test]
 fn convolutions_and_pools() {
-    let image = Shape(&[1, 3, 257, 129]);
     check(&[
         (
             "Conv",
-            &[image, Shape(&[16, 3, 3, 3])],
+            &[Shape(&[1, 3, 257, 129]), Shape(&[16, 3, 3, 3])],
             &[("pads", &[1, 1, 1, 1]), ("strides", &[2, 2])],
             Some(&[1, 16, 129, 65]),
         ),

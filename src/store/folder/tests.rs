@@ -13,29 +13,16 @@ fn classes() -> Vec<Class> {
 }
 
 fn mask(seed: u8) -> Mask {
-    let data = (0..48_u32)
-        .map(|i| u8::from((i * u32::from(seed) / 7) % 3 == 0))
-        .collect();
-    Mask {
-        width: 8,
-        height: 6,
-        data,
-    }
+    let data = (0..48_u32).map(|i| u8::from((i * u32::from(seed) / 7) % 3 == 0)).collect();
+    Mask { width: 8, height: 6, data }
 }
 
 fn record(frame: u64, name: Option<&str>) -> Record<'_> {
-    Record {
-        frame,
-        time: Duration::from_millis(40 * frame),
-        name,
-        overlay: None,
-    }
+    Record { frame, time: Duration::from_millis(40 * frame), name, overlay: None }
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {
-    let names = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     names.map(|name| name.into_string().unwrap()).collect()
 }
 
@@ -49,27 +36,13 @@ fn a_run_is_stored_and_listed() {
     let folder = root.path().join("deep/masks");
     let mut store = MaskFolder::create(&folder, &classes(), Existing::Refuse).unwrap();
     assert_eq!(store.path(), folder);
-    let picture = Picture {
-        extension: "jpg",
-        bytes: b"a picture",
-    };
-    let first = Record {
-        overlay: Some(picture),
-        ..record(0, None)
-    };
+    let picture = Picture { extension: "jpg", bytes: b"a picture" };
+    let first = Record { overlay: Some(picture), ..record(0, None) };
     let bytes = store.put(first, &mask(1)).unwrap();
-    store
-        .put(record(2, Some("in/a cat.jpg")), &mask(2))
-        .unwrap();
+    store.put(record(2, Some("in/a cat.jpg")), &mask(2)).unwrap();
     store.finish().unwrap();
 
-    let expected = set(&[
-        "000000-overlay.jpg",
-        "000000.png",
-        "a_cat.png",
-        "classes.json",
-        "index.jsonl",
-    ]);
+    let expected = set(&["000000-overlay.jpg", "000000.png", "a_cat.png", "classes.json", "index.jsonl"]);
     assert_eq!(files(&folder), expected);
     let entries = read_index(&folder).unwrap();
     let histogram = mask(1).histogram();
@@ -83,35 +56,15 @@ fn a_run_is_stored_and_listed() {
             height: 6,
             name: None,
             overlay: Some("000000-overlay.jpg".into()),
-            pixels: [
-                ("background".to_owned(), histogram[0]),
-                ("cat".to_owned(), histogram[1])
-            ]
-            .into(),
+            pixels: [("background".to_owned(), histogram[0]), ("cat".to_owned(), histogram[1])].into(),
         }
     );
-    assert_eq!(
-        (
-            entries[1].frame,
-            entries[1].time_s,
-            entries[1].file.as_str()
-        ),
-        (2, 0.08, "a_cat.png")
-    );
-    let first_line = fs::read_to_string(folder.join("index.jsonl"))
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap()
-        .len()
-        + 1;
+    assert_eq!((entries[1].frame, entries[1].time_s, entries[1].file.as_str()), (2, 0.08, "a_cat.png"));
+    let first_line =
+        fs::read_to_string(folder.join("index.jsonl")).unwrap().lines().next().unwrap().len() + 1;
     let size = |name: &str| fs::metadata(folder.join(name)).unwrap().len();
-    assert_eq!(
-        bytes,
-        size("000000.png") + size("000000-overlay.jpg") + first_line as u64
-    );
-    let read: Vec<Class> =
-        serde_json::from_slice(&fs::read(folder.join("classes.json")).unwrap()).unwrap();
+    assert_eq!(bytes, size("000000.png") + size("000000-overlay.jpg") + first_line as u64);
+    let read: Vec<Class> = serde_json::from_slice(&fs::read(folder.join("classes.json")).unwrap()).unwrap();
     assert_eq!(read, classes());
     for (entry, seed) in entries.iter().zip([1, 2]) {
         let file = fs::read(folder.join(&entry.file)).unwrap();
@@ -134,54 +87,25 @@ fn an_earlier_run_is_refused_replaced_or_continued() {
     fs::write(folder.join("mine.png"), b"foreign").unwrap();
 
     let refused = run(Existing::Refuse, &[0]).unwrap_err().to_string();
-    for part in [
-        "masks holds the masks of an earlier run",
-        "--overwrite",
-        "--append",
-        "--out",
-        "masks-2 is free",
-    ] {
+    for part in
+        ["masks holds the masks of an earlier run", "--overwrite", "--append", "--out", "masks-2 is free"]
+    {
         assert!(refused.contains(part), "{refused}");
     }
     assert_eq!(free_name(&folder), root.path().join("masks-2"));
-    assert_eq!(
-        free_name(&root.path().join("other")),
-        root.path().join("other")
-    );
+    assert_eq!(free_name(&root.path().join("other")), root.path().join("other"));
 
     run(Existing::Append, &[0, 2]).unwrap();
-    let listed: Vec<_> = read_index(&folder)
-        .unwrap()
-        .into_iter()
-        .map(|e| (e.frame, e.file))
-        .collect();
-    let expected = [
-        (0, "000000"),
-        (1, "000001"),
-        (2, "000002"),
-        (0, "000003"),
-        (2, "000005"),
-    ];
-    assert_eq!(
-        listed,
-        expected.map(|(frame, stem)| (frame, format!("{stem}.png")))
-    );
+    let listed: Vec<_> = read_index(&folder).unwrap().into_iter().map(|e| (e.frame, e.file)).collect();
+    let expected = [(0, "000000"), (1, "000001"), (2, "000002"), (0, "000003"), (2, "000005")];
+    assert_eq!(listed, expected.map(|(frame, stem)| (frame, format!("{stem}.png"))));
 
     run(Existing::Overwrite, &[7]).unwrap();
-    assert_eq!(
-        files(&folder),
-        set(&["000007.png", "classes.json", "index.jsonl", "mine.png"])
-    );
+    assert_eq!(files(&folder), set(&["000007.png", "classes.json", "index.jsonl", "mine.png"]));
 
     let others = classes_from_names(&["background", "dog"]);
-    let other = MaskFolder::create(&folder, &others, Existing::Append)
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        other.contains("classes.json lists other classes"),
-        "{other}"
-    );
+    let other = MaskFolder::create(&folder, &others, Existing::Append).err().unwrap().to_string();
+    assert!(other.contains("classes.json lists other classes"), "{other}");
 }
 
 #[test]
@@ -191,28 +115,11 @@ fn files_that_are_there_are_never_written_over() {
         fs::write(root.path().join(name), b"foreign").unwrap();
     }
     let mut store = MaskFolder::create(root.path(), &classes(), Existing::Refuse).unwrap();
-    for (frame, name) in [
-        (0, None),
-        (1, Some("cat.jpg")),
-        (2, Some("cat.png")),
-        (3, Some("../..")),
-    ] {
+    for (frame, name) in [(0, None), (1, Some("cat.jpg")), (2, Some("cat.png")), (3, Some("../.."))] {
         store.put(record(frame, name), &mask(1)).unwrap();
     }
-    let listed: Vec<_> = read_index(root.path())
-        .unwrap()
-        .into_iter()
-        .map(|entry| entry.file)
-        .collect();
-    assert_eq!(
-        listed,
-        [
-            "000002.png",
-            "cat-000003.png",
-            "cat-000004.png",
-            "000005.png"
-        ]
-    );
+    let listed: Vec<_> = read_index(root.path()).unwrap().into_iter().map(|entry| entry.file).collect();
+    assert_eq!(listed, ["000002.png", "cat-000003.png", "cat-000004.png", "000005.png"]);
     assert_eq!(fs::read(root.path().join("cat.png")).unwrap(), b"foreign");
 }
 
@@ -226,11 +133,7 @@ fn a_torn_index_is_repaired() {
     fs::write(&index, [whole.as_slice(), b"{\"frame\":1,\"ti"].concat()).unwrap();
     let mut store = MaskFolder::create(root.path(), &classes(), Existing::Append).unwrap();
     store.put(record(1, None), &mask(2)).unwrap();
-    let frames: Vec<_> = read_index(root.path())
-        .unwrap()
-        .into_iter()
-        .map(|entry| entry.frame)
-        .collect();
+    let frames: Vec<_> = read_index(root.path()).unwrap().into_iter().map(|entry| entry.frame).collect();
     assert_eq!(frames, [0, 1]);
 }
 
@@ -240,8 +143,7 @@ fn an_index_cannot_reach_out_of_its_folder() {
     let folder = root.path().join("masks");
     fs::create_dir(&folder).unwrap();
     fs::write(root.path().join("precious.png"), b"foreign").unwrap();
-    let line =
-        r#"{"frame":0,"time_s":0,"file":"../precious.png","width":1,"height":1,"pixels":{}}"#;
+    let line = r#"{"frame":0,"time_s":0,"file":"../precious.png","width":1,"height":1,"pixels":{}}"#;
     fs::write(folder.join("index.jsonl"), format!("{line}\n")).unwrap();
     MaskFolder::create(&folder, &classes(), Existing::Overwrite).unwrap();
     assert!(root.path().join("precious.png").exists());
@@ -279,11 +181,7 @@ fn classes_of_one_name_are_told_apart() {
 }
 
 /// Every listed file is there and whole, and nothing temporary is left over.
-fn check_listed(
-    disk: &MemoryDisk,
-    folder: &Path,
-    allow_leftovers: bool,
-) -> Result<Vec<u64>, String> {
+fn check_listed(disk: &MemoryDisk, folder: &Path, allow_leftovers: bool) -> Result<Vec<u64>, String> {
     let state = disk.0.borrow();
     let index = state.files.get(&folder.join(INDEX)).ok_or("no index")?;
     let (entries, whole) = index::parse(index, folder).map_err(|error| error.to_string())?;
@@ -293,12 +191,8 @@ fn check_listed(
     let mut expected: BTreeSet<PathBuf> = [INDEX, CLASSES].map(|name| folder.join(name)).into();
     for entry in &entries {
         let path = folder.join(&entry.file);
-        let bytes = state
-            .files
-            .get(&path)
-            .ok_or(format!("{} is missing", entry.file))?;
-        let read =
-            png::read(Cursor::new(bytes)).map_err(|error| format!("{}: {error}", entry.file))?;
+        let bytes = state.files.get(&path).ok_or(format!("{} is missing", entry.file))?;
+        let read = png::read(Cursor::new(bytes)).map_err(|error| format!("{}: {error}", entry.file))?;
         if read != mask(entry.frame as u8) {
             return Err(format!("{} is another mask", entry.file));
         }
@@ -325,32 +219,21 @@ fn a_full_disk_loses_only_the_frames_that_did_not_fit() {
     // Every capacity from where the classes fit to where all frames do, so that each kind of write runs out.
     for capacity in 250..2200 {
         let disk = MemoryDisk::new(capacity);
-        let mut store =
-            match MaskFolder::create_on(disk.clone(), folder, &classes(), Existing::Refuse) {
-                Ok(store) => store,
-                Err(error) if error.is_disk_full() => continue,
-                Err(error) => panic!("{error}"),
-            };
+        let mut store = match MaskFolder::create_on(disk.clone(), folder, &classes(), Existing::Refuse) {
+            Ok(store) => store,
+            Err(error) if error.is_disk_full() => continue,
+            Err(error) => panic!("{error}"),
+        };
         let mut stored = Vec::new();
         for frame in 0..4 {
-            let overlay = (frame % 2 == 0).then_some(Picture {
-                extension: "jpg",
-                bytes: &[7; 200],
-            });
-            match store.put(
-                Record {
-                    overlay,
-                    ..record(frame, None)
-                },
-                &mask(frame as u8),
-            ) {
+            let overlay = (frame % 2 == 0).then_some(Picture { extension: "jpg", bytes: &[7; 200] });
+            match store.put(Record { overlay, ..record(frame, None) }, &mask(frame as u8)) {
                 Ok(_) => stored.push(frame),
                 Err(error) if error.is_disk_full() => {
                     let message = error.to_string();
                     if !message.starts_with("cannot write masks/")
-                        || !message.ends_with(
-                            "no space left on the disk; free some space or choose another --out",
-                        )
+                        || !message
+                            .ends_with("no space left on the disk; free some space or choose another --out")
                     {
                         wrong.push(message);
                     }
@@ -363,12 +246,7 @@ fn a_full_disk_loses_only_the_frames_that_did_not_fit() {
             other => wrong.push(format!("capacity {capacity}: {other:?}, stored {stored:?}")),
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} cases, first {}",
-        wrong.len(),
-        wrong[0]
-    );
+    assert!(wrong.is_empty(), "{} cases, first {}", wrong.len(), wrong[0]);
 }
 
 #[test]
@@ -377,41 +255,25 @@ fn a_disk_that_dies_at_any_step_leaves_only_whole_masks_listed() {
     let mut wrong = Vec::new();
     for steps in 0..30 {
         let disk = MemoryDisk::new(1 << 20);
-        let mut store =
-            MaskFolder::create_on(disk.clone(), folder, &classes(), Existing::Refuse).unwrap();
+        let mut store = MaskFolder::create_on(disk.clone(), folder, &classes(), Existing::Refuse).unwrap();
         disk.0.borrow_mut().fails_in = Some(steps);
         let mut stored = Vec::new();
         for frame in 0..4 {
-            let overlay = (frame % 2 == 0).then_some(Picture {
-                extension: "jpg",
-                bytes: &[7; 200],
-            });
-            if store
-                .put(
-                    Record {
-                        overlay,
-                        ..record(frame, None)
-                    },
-                    &mask(frame as u8),
-                )
-                .is_ok()
-            {
+            let overlay = (frame % 2 == 0).then_some(Picture { extension: "jpg", bytes: &[7; 200] });
+            if store.put(Record { overlay, ..record(frame, None) }, &mask(frame as u8)).is_ok() {
                 stored.push(frame);
             }
         }
         let before = check_listed(&disk, folder, true);
         // The next run finds a working disk again.
         disk.0.borrow_mut().fails_in = None;
-        let mut store =
-            MaskFolder::create_on(disk.clone(), folder, &classes(), Existing::Append).unwrap();
+        let mut store = MaskFolder::create_on(disk.clone(), folder, &classes(), Existing::Append).unwrap();
         store.put(record(9, None), &mask(9)).unwrap();
         store.finish().unwrap();
         let after = check_listed(&disk, folder, true);
         let with_last: Vec<u64> = stored.iter().copied().chain([9]).collect();
         if before.as_ref() != Ok(&stored) || after.as_ref() != Ok(&with_last) {
-            wrong.push(format!(
-                "after {steps} steps: {before:?}, then {after:?}, stored {stored:?}"
-            ));
+            wrong.push(format!("after {steps} steps: {before:?}, then {after:?}, stored {stored:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

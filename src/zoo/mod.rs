@@ -104,8 +104,8 @@ pub enum ZooError {
     Fold(#[from] crate::quantize::QuantizeError),
     /// The model to start from has nothing in common with the network.
     #[error(
-        "{model} gives nothing to start from: no tensor has the name and shape of one of the network's, and its first \
-         convolutions are others; choose the model of the same backbone and width"
+        "{model} gives nothing to start from: no tensor has the name and shape of one of the network's, and its layers \
+         are others; choose the model of the same backbone and width"
     )]
     NothingTaken {
         /// The model.

@@ -1,14 +1,13 @@
 //! Names that a mistyped name may stand for.
 
-/// The `count` names nearest to `wanted`, nearest first. A name that begins like `wanted` counts as near.
+/// The `count` names nearest to `wanted`, nearest first. A name may be shortened at a dash, which counts as one edit.
 pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
     let wanted = wanted.to_lowercase();
-    let mut ranked: Vec<(usize, &str)> = names
-        .map(|name| {
-            let begins = wanted.len() >= 3 && (name.starts_with(&wanted) || wanted.starts_with(name));
-            (if begins { 0 } else { edits(&wanted, name) }, name)
-        })
-        .collect();
+    let distance = |name: &str| {
+        let shortened = name.match_indices('-').map(|(dash, _)| 1 + edits(&wanted, &name[..dash]));
+        shortened.fold(edits(&wanted, name), usize::min)
+    };
+    let mut ranked: Vec<(usize, &str)> = names.map(|name| (distance(name), name)).collect();
     ranked.sort();
     ranked.into_iter().take(count).map(|(_, name)| name).collect()
 }
@@ -42,10 +41,20 @@ mod tests {
     }
 
     #[test]
-    fn beginnings_come_first() {
-        let names = ["vgg16", "unet-mnv2", "segnet", "resnet18"];
-        assert_eq!(nearest("unet", names.into_iter(), 1), ["unet-mnv2"]);
-        assert_eq!(nearest("resnet", names.into_iter(), 1), ["resnet18"]);
-        assert_eq!(nearest("segnett", names.into_iter(), 1), ["segnet"]);
+    fn nearest_of_names() {
+        let names = ["vgg16", "unet-mnv2", "segnet", "resnet18", "deeplabv3-mnv2"];
+        let cases = [
+            ("unet", "unet-mnv2"),
+            ("unett", "unet-mnv2"),
+            ("UNet-mnv3", "unet-mnv2"),
+            ("resnet", "resnet18"),
+            ("segnett", "segnet"),
+            ("deeplab", "deeplabv3-mnv2"),
+        ];
+        let wrong: Vec<_> = cases
+            .into_iter()
+            .filter(|(name, first)| nearest(name, names.into_iter(), 1) != [*first])
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 }

@@ -305,3 +305,6 @@ impl Graph {
         self.initializers.retain(|name, _| used.contains(name));
     }
 }
+
+#[cfg(test)]
+mod tests;

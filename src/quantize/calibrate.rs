@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn ranges_become_parameters() {
-        let cases: [(&str, (f32, f32), Activations, (f32, i32)); 6] = [
-            ("relu6", (0.0, 6.0), Activations::U8, (6.0 / 255.0, 0)),
+        let cases = [
+            ("relu6", (0.0f32, 6.0f32), Activations::U8, (6.0f32 / 255.0, 0)),
             ("relu6, signed", (0.0, 6.0), Activations::S8, (6.0 / 255.0, -128)),
             ("both signs", (-1.0, 4.1), Activations::U8, (5.1 / 255.0, 50)),
             ("above zero", (2.0, 5.1), Activations::U8, (5.1 / 255.0, 0)),

@@ -112,6 +112,10 @@ struct Feed {
     taken: u64,
 }
 
+/// A tensor's name and its elements.
+type Named<'a> = (&'a str, &'a [f32]);
+/// What is done with a frame's number and its tensors.
+type Look<'a> = dyn Fn(u64, &[Named]) -> Result<(), QuantizeError> + Sync + 'a;
 type OpenSource<'a> = &'a dyn Fn() -> Result<Box<dyn Source>, SourceError>;
 
 impl Observer {
@@ -213,11 +217,7 @@ impl Observer {
 
     /// Runs the graph on every frame and hands `look` the frame's number and all tensors, on as many threads as the
     /// machine has cores. The first error ends it.
-    fn each_frame(
-        &self,
-        open: OpenSource,
-        look: &(dyn Fn(u64, &[(&str, &[f32])]) -> Result<(), QuantizeError> + Sync),
-    ) -> Result<Feed, QuantizeError> {
+    fn each_frame(&self, open: OpenSource, look: &Look) -> Result<Feed, QuantizeError> {
         let feed = Mutex::new(Feed { source: open()?, hash: Sha256::new(), taken: 0 });
         let failure: Mutex<Option<QuantizeError>> = Mutex::new(None);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -240,7 +240,7 @@ impl Observer {
         &self,
         feed: &Mutex<Feed>,
         failure: &Mutex<Option<QuantizeError>>,
-        look: &(dyn Fn(u64, &[(&str, &[f32])]) -> Result<(), QuantizeError> + Sync),
+        look: &Look,
     ) -> Result<(), QuantizeError> {
         let [_, channels, height, width] = self.session.input_shape();
         let mut preparer = Preparer::new(self.rule.clone(), width as u32, height as u32)?;
@@ -264,7 +264,7 @@ impl Observer {
             preparer.prepare(&frame, &mut input)?;
             let values = self.session.run(&input)?;
             let computed = self.session.outputs().iter().map(String::as_str);
-            let mut tensors: Vec<(&str, &[f32])> =
+            let mut tensors: Vec<Named> =
                 computed.zip(&values).filter_map(|(name, value)| Some((name, value.as_f32()?))).collect();
             tensors.push((&self.input, &input));
             look(frame.number, &tensors)?;

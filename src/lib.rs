@@ -21,6 +21,7 @@
 //! ONNX is the only form in which a network exists.
 
 pub mod camera;
+pub mod dataset;
 pub mod engine;
 pub mod frame;
 pub mod mask;

@@ -1,19 +1,56 @@
 //! Where frames come from: one image, a folder, a clip, a pipe, a pattern; all behind [`Source`].
+//!
+//! [`open`] chooses by the text a user gives:
+//!
+//! | text | source |
+//! |---|---|
+//! | `synthetic:WxH@FPS`, `synthetic:WxH@FPS:FRAMES` | [`Synthetic`], a moving pattern |
+//! | `-` | [`Y4m`] on standard input |
+//! | a folder | [`Folder`], its JPEG and PNG files in natural order |
+//! | `*.y4m` | [`Y4m`] |
+//! | an AVI file of Motion-JPEG | [`Avi`] |
+//! | a JPEG or PNG file | [`Still`] |
+//! | any other file, or `scheme://...` | [`Ffmpeg`], a child process |
+//!
+//! [`demo`] is the clip inside the program. What a file holds is told from its first bytes, not from its name. Pictures
+//! with more than 16384 pixels on a side or more than 256 MiB of pixels are refused.
 
 use crate::frame::Frame;
+
+mod avi;
+mod ffmpeg;
+mod folder;
+mod image;
+mod jpeg;
+mod open;
+mod picture;
+mod rate;
+mod size;
+mod synthetic;
+#[cfg(test)]
+mod testing;
+mod y4m;
+
+pub use avi::Avi;
+pub use ffmpeg::Ffmpeg;
+pub use folder::Folder;
+pub use image::Still;
+pub use open::{demo, open};
+pub use synthetic::Synthetic;
+pub use y4m::Y4m;
 
 /// What is known of a stream before its first frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceInfo {
     /// What to call the stream in messages: a path, an address, a pattern.
     pub name: String,
-    /// Number of frames, where the source knows it.
+    /// Number of frames, where the source knows it. A clip's own count may be wrong.
     pub frames: Option<u64>,
     /// Frames per second, where the source has a rate.
     pub fps: Option<f64>,
 }
 
-/// Why a frame could not be had.
+/// Why a frame, or a whole stream, could not be had. All but [`SourceError::BrokenFrame`] end the stream.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// One frame is broken; the stream goes on after it.
@@ -26,6 +63,99 @@ pub enum SourceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Nothing lies at this path.
+    #[error(
+        "{path:?} is neither a file nor a folder; give the path of one, an address like rtsp://..., or - for a pipe"
+    )]
+    NotFound {
+        /// The path as given.
+        path: String,
+    },
+    /// The text after `synthetic:` says no pattern.
+    #[error(
+        "{text:?} is not a pattern: {reason}; write synthetic:WIDTHxHEIGHT@FPS or synthetic:WIDTHxHEIGHT@FPS:FRAMES, \
+         for example synthetic:640x480@30:100"
+    )]
+    BadPattern {
+        /// The text as given.
+        text: String,
+        /// Which part is wrong.
+        reason: String,
+    },
+    /// A folder without pictures.
+    #[error("{path}: no file in this folder ends in .jpg, .jpeg or .png, so there is nothing to read")]
+    EmptyFolder {
+        /// The folder.
+        path: String,
+    },
+    /// The system could not read it.
+    #[error("{name}: cannot be read: {cause}")]
+    Unreadable {
+        /// The stream or file.
+        name: String,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A single image that does not decode.
+    #[error("{name}: the picture cannot be decoded: {reason}")]
+    BrokenImage {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The stream breaks the rules of its own format.
+    #[error("{name}: {reason}")]
+    Malformed {
+        /// The stream.
+        name: String,
+        /// What was found, and where.
+        reason: String,
+    },
+    /// The stream follows its format but holds what this build does not read.
+    #[error("{name}: {reason}")]
+    Unsupported {
+        /// The stream.
+        name: String,
+        /// What is not read, and what to do instead.
+        reason: String,
+    },
+    /// An AVI file of something other than Motion-JPEG.
+    #[error(
+        "{name}: its pictures are compressed as {codec}, not Motion-JPEG; convert it with \
+         `ffmpeg -i FILE -c:v mjpeg -q:v 3 NEW.avi`"
+    )]
+    UnsupportedCodec {
+        /// The clip.
+        name: String,
+        /// The codec's four-character code.
+        codec: String,
+    },
+    /// The stream ends in the middle of a frame; all frames before it were given.
+    #[error("{name}: ends in the middle of frame {frame}; all frames before it are whole")]
+    Truncated {
+        /// The stream.
+        name: String,
+        /// The number of the frame that is missing.
+        frame: u64,
+    },
+    /// The stream needs the program ffmpeg, which is not there.
+    #[error(
+        "{name}: reading this needs the program ffmpeg, which is not installed (on Debian: apt install ffmpeg)"
+    )]
+    NoFfmpeg {
+        /// The stream.
+        name: String,
+    },
+    /// The program ffmpeg gave up.
+    #[error("{name}: ffmpeg failed: {reason}")]
+    Ffmpeg {
+        /// The stream.
+        name: String,
+        /// The last line ffmpeg wrote to standard error, or how it ended.
+        reason: String,
+    },
 }
 
 impl SourceError {
@@ -36,7 +166,7 @@ impl SourceError {
 }
 
 /// A stream of frames.
-pub trait Source {
+pub trait Source: Send {
     /// What is known of the stream.
     fn info(&self) -> &SourceInfo;
 

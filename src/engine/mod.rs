@@ -1,1 +1,48 @@
 //! Running a model: a [`Session`] gives logits for prepared inputs.
+
+mod session;
+#[cfg(feature = "host")]
+mod tensors;
+
+#[cfg(feature = "host")]
+pub(crate) use session::evaluate;
+pub use session::{Session, Value};
+
+/// Why a model does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// An operator that the engine does not have.
+    #[error("{model}: {place}: operator {op} is not supported; replace it when exporting the model")]
+    UnsupportedOperator {
+        /// The model.
+        model: String,
+        /// The node.
+        place: String,
+        /// Its operator.
+        op: String,
+    },
+    /// The model's input is not one image.
+    #[error("{model}: {reason}")]
+    Input {
+        /// The model.
+        model: String,
+        /// What was found, what is needed.
+        reason: String,
+    },
+    /// The graph does not hold together once shapes are known.
+    #[error("{model}: cannot be prepared to run: {reason}")]
+    Preparation {
+        /// The model.
+        model: String,
+        /// What the engine said.
+        reason: String,
+    },
+    /// An inference failed.
+    #[error("{model}: inference failed: {reason}")]
+    Inference {
+        /// The model.
+        model: String,
+        /// What the engine said.
+        reason: String,
+    },
+}

@@ -1,5 +1,11 @@
 //! Frames as cameras give them, and their way into a network's input.
 
+mod color;
+mod prepare;
+
+pub use color::FrameError;
+pub use prepare::{ColorOrder, InputRule, Placement, PrepareError, Preparer, ResizeRule};
+
 use std::time::Duration;
 
 /// How a frame's bytes are laid out. Planar formats hold Y, then U, then V, without row padding; chroma planes of

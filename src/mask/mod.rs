@@ -1,5 +1,13 @@
 //! From logits to a mask: upsampling with argmax in one pass, classes and their colours, indexed PNG.
 
+mod argmax;
+mod palette;
+pub mod png;
+
+pub use argmax::{Logits, MaskError, Masker, Region};
+pub(crate) use palette::is_background_name;
+pub use palette::{class_color, classes_from_names};
+
 /// A class id for every pixel, row by row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mask {

@@ -1,1 +1,16 @@
 //! Masks on disk: one file a frame and an index that lists only whole files.
+//!
+//! A run's folder holds
+//! - `classes.json`: the classes, an array of id, name and colour;
+//! - one indexed PNG a frame, `000000.png` or the frame's own name, and where wanted a picture beside it;
+//! - `index.jsonl`: one line of JSON a frame, an [`Entry`], in the order of writing.
+
+mod disk;
+mod error;
+mod folder;
+mod index;
+
+pub use disk::{Disk, RealDisk};
+pub use error::StoreError;
+pub use folder::{Existing, MaskFolder, Picture, Record, free_name};
+pub use index::{Entry, read_index};

@@ -1,0 +1,132 @@
+//! `sedge convert`: from a float model to int8.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::ValueEnum;
+use sedge::camera;
+use sedge::dataset::Dataset;
+use sedge::onnx::Score;
+use sedge::pipeline::PipelineError;
+use sedge::quantize::{self, Activations, Method, Options, Quantized};
+
+use super::eval;
+use super::model::CardArgs;
+use super::progress::Progress;
+
+/// Quantize a float ONNX model to int8
+#[derive(clap::Args)]
+pub struct Args {
+    /// Float ONNX model
+    float: PathBuf,
+    /// Where to write the int8 model
+    #[arg(short, long, value_name = "INT8.onnx")]
+    output: PathBuf,
+    /// What the model will see, a few dozen frames of it: a folder of images or any source that `sedge run` reads
+    #[arg(long, value_name = "DIR")]
+    calibration: String,
+    /// How the range of each activation is chosen
+    #[arg(long, value_enum, default_value_t = MethodName::Mse)]
+    method: MethodName,
+    /// Percentage of the values that --method percentile keeps
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.99, value_parser = percentile)]
+    percentile: f64,
+    /// Type of the activations
+    #[arg(long, value_name = "u8|s8", default_value = "u8")]
+    activations: Activations,
+    /// Data set to measure both models on (META.json and val/images, val/masks)
+    #[arg(long, value_name = "DIR")]
+    validate: Option<PathBuf>,
+    /// Largest loss of mean IoU, in points, with which the int8 model is still written
+    #[arg(long, value_name = "POINTS", requires = "validate")]
+    max_drop: Option<f64>,
+    #[command(flatten)]
+    card: CardArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MethodName {
+    /// Smallest to largest value
+    Minmax,
+    /// The share of the values that --percentile says
+    Percentile,
+    /// The range with the least squared error
+    Mse,
+}
+
+fn percentile(text: &str) -> anyhow::Result<f64> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 50.0 && value <= 100.0 => Ok(value),
+        _ => bail!("write a percentage above 50 and up to 100"),
+    }
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let (model, card) = args.card.load(&args.float)?;
+    let Some(rule) = card.input.clone() else {
+        return Err(PipelineError::NoInputRule { model: model.origin.clone() }.into());
+    };
+    if args.output == args.float {
+        bail!("{}: is the float model itself; give another name with -o", args.output.display());
+    }
+    let method = match args.method {
+        MethodName::Minmax => Method::MinMax,
+        MethodName::Percentile => Method::Percentile(args.percentile),
+        MethodName::Mse => Method::Mse,
+    };
+    let frames = camera::open(&args.calibration)?.info().frames;
+    let passes = if method == Method::MinMax { 1 } else { 2 };
+    let progress = Progress::new("calibrating", "frames", frames.map(|frames| frames * passes));
+    let mut quantized = quantize::quantize(
+        &model,
+        &card,
+        &rule,
+        Options { method, activations: args.activations },
+        &|| camera::open(&args.calibration),
+        &|_| progress.step(&String::new),
+    )?;
+    progress.finish();
+    report(&quantized)?;
+
+    if let Some(path) = &args.validate {
+        let dataset = Dataset::open(path)?;
+        let score = |model, card| eval::mean_iou(model, card, &dataset, "val");
+        let int8_card = sedge::onnx::Card::of(&quantized.model)?;
+        let (float, int8) = (score(&model, &card)?, score(&quantized.model, &int8_card)?);
+        super::print(&format!("mean IoU on {}: float {float:.2} %, int8 {int8:.2} %\n", path.display()))?;
+        if let Some(max_drop) = args.max_drop
+            && float - int8 > max_drop
+        {
+            bail!(
+                "int8 loses {:.2} points, more than the {max_drop} of --max-drop, so {} is not written; try another \
+                 --method or calibration frames more like those the camera sees",
+                float - int8,
+                args.output.display()
+            );
+        }
+        let data =
+            path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let mut card = int8_card;
+        if let Some(quantization) = &mut card.quantization {
+            quantization.score =
+                Some(Score { metric: "mIoU".into(), data: format!("{data} val"), float, int8 });
+        }
+        card.store(&mut quantized.model);
+    }
+    quantized.model.write(&args.output)?;
+    super::print(&format!("{} written\n", args.output.display()))
+}
+
+/// What became of the nodes.
+fn report(quantized: &Quantized) -> anyhow::Result<()> {
+    let mut text = format!(
+        "{} nodes in int8, of which {} activations cost nothing; {} in float\n",
+        quantized.int8_nodes,
+        quantized.dropped_activations,
+        quantized.float_nodes.len()
+    );
+    for node in &quantized.float_nodes {
+        text.push_str(&format!("  float: {} ({}): {}\n", node.node, node.op, node.reason));
+    }
+    super::print(&text)
+}

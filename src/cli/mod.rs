@@ -1,0 +1,58 @@
+//! The command line: one file a subcommand, each from arguments to one library call.
+
+mod bench;
+#[cfg(feature = "host")]
+mod convert;
+mod eval;
+mod inspect;
+mod model;
+mod progress;
+mod run;
+
+use std::io::{ErrorKind, Write};
+
+use clap::{Parser, Subcommand};
+
+/// Segmentation at the edge: a mask on disk for every frame, in int8.
+#[derive(Parser)]
+#[command(name = "sedge", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "`sedge run` alone runs the model inside the program on the clip inside the program.\n\
+                          Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Args),
+    #[cfg(feature = "host")]
+    Convert(convert::Args),
+    Eval(eval::Args),
+    Bench(bench::Args),
+    Inspect(inspect::Args),
+}
+
+impl Cli {
+    /// Does what the arguments ask for.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Run(args) => run::run(args),
+            #[cfg(feature = "host")]
+            Command::Convert(args) => convert::run(args),
+            Command::Eval(args) => eval::run(args),
+            Command::Bench(args) => bench::run(args),
+            Command::Inspect(args) => inspect::run(args),
+        }
+    }
+}
+
+/// Prints `text` to standard output; a reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,196 @@
+//! `sedge run`: a mask on disk for every frame of a source.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use sedge::camera;
+use sedge::mask::Class;
+use sedge::pipeline::{MaskSize, Options, PipelineError, Run, Segmenter, Stage, Step, Summary};
+use sedge::store::{Existing, MaskFolder, free_name};
+use serde_json::json;
+
+use super::model::ModelArgs;
+use super::progress::Progress;
+
+/// Write a mask for every frame of a source
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Where frames come from: an image, a folder of images, a clip (Motion-JPEG AVI, Y4M, or any other through
+    /// ffmpeg), `-` for Y4M on standard input, an rtsp:// address, or synthetic:WIDTHxHEIGHT@FPS; without it the clip
+    /// inside the program
+    #[arg(long, verbatim_doc_comment)]
+    source: Option<String>,
+    /// Folder for the masks; without it `masks`, or `masks-2` and so on where that holds an earlier run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the earlier run in --out
+    #[arg(long, conflicts_with = "append")]
+    overwrite: bool,
+    /// Add to the earlier run in --out
+    #[arg(long)]
+    append: bool,
+    /// Stop after this many frames
+    #[arg(long, value_name = "N")]
+    frames: Option<u64>,
+    /// Also write each frame with its mask drawn over it, and a legend
+    #[arg(long)]
+    overlay: bool,
+    /// Size of the masks: the frame's, or that of the network's output
+    #[arg(long, value_enum, default_value_t = Size::Frame)]
+    mask_size: Size,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Size {
+    Frame,
+    Network,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let (model, card) = args.model.load()?;
+    let mask_size = match args.mask_size {
+        Size::Frame => MaskSize::Frame,
+        Size::Network => MaskSize::Network,
+    };
+    let mut segmenter = Segmenter::new(&model, &card, mask_size)?;
+    let mut source = match &args.source {
+        Some(source) => camera::open(source)?,
+        None => camera::demo(),
+    };
+    let existing = match (args.overwrite, args.append) {
+        (true, _) => Existing::Overwrite,
+        (_, true) => Existing::Append,
+        _ => Existing::Refuse,
+    };
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None if existing == Existing::Refuse => free_name(Path::new("masks")),
+        None => PathBuf::from("masks"),
+    };
+    let mut folder = MaskFolder::create(&out, segmenter.classes(), existing)?;
+    let stop = stop_on_signals()?;
+
+    let known = source.info().frames;
+    let total = match (known, args.frames) {
+        (Some(known), Some(limit)) => Some(known.min(limit)),
+        (known, limit) => known.or(limit),
+    };
+    eprintln!("{} -> {} -> {}", source.info().name, model.origin, out.display());
+    let classes = segmenter.classes().to_vec();
+    let progress = Progress::new("segmenting", "frames", total);
+    let mut run = Run::new(source.as_mut(), &mut segmenter, &mut folder, Options { overlay: args.overlay });
+    let outcome = frames(&mut run, args.frames.unwrap_or(u64::MAX), &stop, &progress);
+    let summary = run.summary().clone();
+    progress.finish();
+    let closed = folder.finish();
+
+    let stopped = stop.load(Ordering::Relaxed);
+    if args.json {
+        super::print(&format!("{}\n", json_summary(&summary, &classes, &out, stopped)))?;
+    } else {
+        super::print(&text_summary(&summary, &classes, &out, stopped))?;
+    }
+    outcome?;
+    closed?;
+    if summary.frames == 0 && !stopped && args.frames != Some(0) {
+        anyhow::bail!("{}: gave no whole frame", run_name(&args.source));
+    }
+    Ok(())
+}
+
+/// Steps until the source ends, `limit` frames are stored, or a signal comes.
+fn frames(run: &mut Run, limit: u64, stop: &AtomicBool, progress: &Progress) -> Result<(), PipelineError> {
+    while run.summary().frames < limit && !stop.load(Ordering::Relaxed) {
+        match run.step()? {
+            Step::Stored => progress.step(&|| format!("{:.1} fps", run.summary().fps())),
+            Step::Skipped(error) => progress.say(&format!("skipped: {error}")),
+            Step::End => break,
+        }
+    }
+    Ok(())
+}
+
+/// A flag that Ctrl-C and SIGTERM raise, so that the frame in hand is finished; the second signal ends at once.
+fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("cannot listen for Ctrl-C")?;
+    }
+    Ok(stop)
+}
+
+fn run_name(source: &Option<String>) -> &str {
+    source.as_deref().unwrap_or("the clip inside sedge")
+}
+
+/// Classes that were seen, with their share of all pixels in percent, the largest first.
+fn shares<'a>(summary: &Summary, classes: &'a [Class]) -> Vec<(&'a str, f64)> {
+    let total: u64 = summary.pixels.iter().sum();
+    let mut shares: Vec<(&str, f64)> = classes
+        .iter()
+        .map(|class| (class.name.as_str(), summary.pixels[class.id as usize]))
+        .filter(|(_, pixels)| *pixels > 0)
+        .map(|(name, pixels)| (name, 100.0 * pixels as f64 / total as f64))
+        .collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    shares
+}
+
+fn text_summary(summary: &Summary, classes: &[Class], out: &Path, stopped: bool) -> String {
+    let mut text = String::new();
+    let broken =
+        if summary.broken > 0 { format!(", {} broken and skipped", summary.broken) } else { String::new() };
+    let end = if stopped { ", stopped by a signal" } else { "" };
+    let (frames, fps, seconds) = (summary.frames, summary.fps(), summary.elapsed.as_secs_f64());
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{frames} frames in {seconds:.1} s, {fps:.1} fps{broken}{end}");
+    let _ = writeln!(text, "stage     median ms  p99 ms");
+    for stage in Stage::ALL {
+        let latency = summary.stage(stage);
+        let (median, p99) = (latency.percentile_ms(50.0), latency.percentile_ms(99.0));
+        let _ = writeln!(text, "{:<9} {median:>9.2} {p99:>7.2}", stage.name());
+    }
+    let _ = writeln!(text, "{} bytes written to {}", summary.bytes_written, out.display());
+    for (name, share) in shares(summary, classes) {
+        let _ = writeln!(text, "{share:>6.2} %  {name}");
+    }
+    text
+}
+
+fn json_summary(summary: &Summary, classes: &[Class], out: &Path, stopped: bool) -> serde_json::Value {
+    let stages: serde_json::Map<String, serde_json::Value> = Stage::ALL
+        .iter()
+        .map(|&stage| {
+            let latency = summary.stage(stage);
+            let figures = json!({
+                "median_ms": latency.percentile_ms(50.0),
+                "p99_ms": latency.percentile_ms(99.0),
+                "max_ms": latency.max_ms(),
+            });
+            (stage.name().to_string(), figures)
+        })
+        .collect();
+    let shares: serde_json::Map<String, serde_json::Value> =
+        shares(summary, classes).into_iter().map(|(name, share)| (name.to_string(), json!(share))).collect();
+    json!({
+        "frames": summary.frames,
+        "broken": summary.broken,
+        "elapsed_s": summary.elapsed.as_secs_f64(),
+        "fps": summary.fps(),
+        "stages": stages,
+        "bytes_written": summary.bytes_written,
+        "classes_percent": shares,
+        "out": out,
+        "stopped": stopped,
+    })
+}

@@ -1,0 +1,34 @@
+//! What a network costs before it runs: multiply-accumulates and stored bytes.
+
+use super::shapes::Shapes;
+use super::{Graph, Node};
+
+/// Multiply-accumulates of one inference in `node`; 0 for operators without weights.
+pub fn node_macs(node: &Node, shapes: &Shapes) -> u64 {
+    let shape = |name: Option<&str>| name.and_then(|name| shapes.get(name)).map(Vec::as_slice);
+    let elements = |shape: &[usize]| shape.iter().map(|&size| size as u64).product::<u64>();
+    let (Some(output), Some(weights)) = (shape(Some(node.output())), shape(node.input(1))) else {
+        return 0;
+    };
+    match node.standard_op() {
+        // Each output element sums over the weights of its filter.
+        "Conv" => elements(output) * elements(&weights[1..]),
+        // Each input element is multiplied with the weights that lead on from its channel.
+        "ConvTranspose" => shape(node.input(0)).map_or(0, |input| elements(input) * elements(&weights[1..])),
+        "Gemm" => elements(output) * elements(weights) / output[1].max(1) as u64,
+        "MatMul" => elements(output) * weights[weights.len() - 2] as u64,
+        _ => 0,
+    }
+}
+
+/// Multiply-accumulates of one inference of the whole graph.
+pub fn macs(graph: &Graph, shapes: &Shapes) -> u64 {
+    graph.nodes.iter().map(|node| node_macs(node, shapes)).sum()
+}
+
+/// Number and bytes of the stored constants.
+pub fn parameters(graph: &Graph) -> (u64, u64) {
+    graph.initializers.values().fold((0, 0), |(count, bytes), tensor| {
+        (count + tensor.elements() as u64, bytes + tensor.size_bytes() as u64)
+    })
+}

@@ -1,1 +1,0 @@
-//! The five steps of a frame in a loop, with the time of each.

@@ -1,0 +1,342 @@
+//! Writing the quantized graph in ONNX's QDQ form: every quantized tensor passes through a `QuantizeLinear` and a
+//! `DequantizeLinear` node, weights and biases are stored as integers behind a `DequantizeLinear`.
+//!
+//! The result is a graph that any runtime may run in float, node by node, and that one with int8 kernels runs on
+//! integers by matching `DequantizeLinear -> operator -> QuantizeLinear`.
+
+use std::collections::BTreeMap;
+
+use super::QuantizeError;
+use super::calibrate::{Activations, Params};
+use super::scheme::{Scheme, data_inputs};
+use crate::onnx::{Attribute, Graph, Model, Node, Tensor};
+
+/// A quantized model.
+pub struct Exported {
+    /// The model, its metadata those of the float model.
+    pub model: Model,
+    /// Activations left out because saturation does their work.
+    pub dropped_activations: usize,
+}
+
+/// Largest magnitude of a quantized bias: half of what 32 bits hold, so that the accumulator has room for the sum.
+const BIAS_LIMIT: f64 = (1 << 30) as f64;
+
+/// Quantizes the weights of a folded `model` and writes its QDQ form; `params` are the groups' parameters.
+///
+/// # Errors
+/// When a weight is not finite.
+pub fn export(
+    model: &Model,
+    scheme: &Scheme,
+    params: &[Params],
+    activations: Activations,
+) -> Result<Exported, QuantizeError> {
+    let (graph, dropped_activations) = without_superfluous_activations(&model.graph, scheme, params);
+    let mut writer = Writer {
+        origin: &model.origin,
+        scheme,
+        params,
+        activations,
+        graph: &graph,
+        out: Graph {
+            name: graph.name.clone(),
+            nodes: Vec::new(),
+            initializers: graph.initializers.clone(),
+            inputs: graph.inputs.clone(),
+            outputs: graph.outputs.clone(),
+        },
+        dequantized: BTreeMap::new(),
+        weights: BTreeMap::new(),
+    };
+    for input in &graph.inputs {
+        writer.quantize_tensor(&input.name, &input.name);
+    }
+    for node in &graph.nodes {
+        writer.node(node)?;
+    }
+    let mut quantized = model.clone_without_graph();
+    quantized.producer = format!("sedge {}", env!("CARGO_PKG_VERSION"));
+    quantized.graph = writer.out;
+    quantized.graph.remove_unused();
+    Ok(Exported { model: quantized, dropped_activations })
+}
+
+/// The graph without the activations that change nothing: a clamp to `[low, high]` before a quantization to a range
+/// that starts at `low` and ends at `high`, since clamping and rounding are monotone.
+fn without_superfluous_activations(graph: &Graph, scheme: &Scheme, params: &[Params]) -> (Graph, usize) {
+    let mut graph = graph.clone();
+    let mut dropped = BTreeMap::new();
+    graph.nodes.retain(|node| {
+        let (Some(input), Some(group)) = (node.input(0), scheme.group_of(node.output())) else {
+            return true;
+        };
+        let saturates = scheme.is_fused(input)
+            && clamp_bounds(&graph.initializers, node).is_some_and(|(low, high)| {
+                let params = params[group];
+                params.quantize(low) == params.limits.0 && params.quantize(high) == params.limits.1
+            });
+        if saturates {
+            dropped.insert(input.to_string(), node.output().to_string());
+        }
+        !saturates
+    });
+    for output in graph.nodes.iter_mut().flat_map(|node| node.outputs.iter_mut()) {
+        if let Some(clamped) = dropped.get(output) {
+            *output = clamped.clone();
+        }
+    }
+    (graph, dropped.len())
+}
+
+/// Bounds of a `Relu` or `Clip` with constant bounds.
+fn clamp_bounds(initializers: &BTreeMap<String, Tensor>, node: &Node) -> Option<(f32, f32)> {
+    let bound = |index: usize, missing: f32| match node.input(index) {
+        None => Some(missing),
+        Some(name) => initializers.get(name)?.as_f32()?.first().copied(),
+    };
+    match node.op.as_str() {
+        "Relu" => Some((0.0, f32::INFINITY)),
+        "Clip" => Some((bound(1, f32::NEG_INFINITY)?, bound(2, f32::INFINITY)?)),
+        _ => None,
+    }
+}
+
+struct Writer<'a> {
+    origin: &'a str,
+    scheme: &'a Scheme,
+    params: &'a [Params],
+    activations: Activations,
+    graph: &'a Graph,
+    out: Graph,
+    /// What a quantized tensor is called after its `DequantizeLinear`.
+    dequantized: BTreeMap<String, String>,
+    /// Quantized weights that are written, with their scales.
+    weights: BTreeMap<String, Vec<f32>>,
+}
+
+impl Writer<'_> {
+    fn node(&mut self, node: &Node) -> Result<(), QuantizeError> {
+        let mut written = node.clone();
+        if self.scheme.is_int8(node) {
+            for name in data_inputs(self.graph, node) {
+                if self.graph.initializers.contains_key(name) {
+                    self.quantize_constant(name);
+                }
+            }
+            if matches!(node.op.as_str(), "Conv" | "ConvTranspose" | "Gemm" | "MatMul") {
+                self.quantize_weights(node, &mut written)?;
+            }
+        }
+        for input in &mut written.inputs {
+            if let Some(name) = self.dequantized.get(input) {
+                *input = name.clone();
+            }
+        }
+        let quantized: Vec<String> =
+            node.outputs.iter().filter(|name| self.scheme.group_of(name).is_some()).cloned().collect();
+        // A graph output keeps its name behind the dequantize node, so what the node writes needs another.
+        for output in written.outputs.iter_mut().filter(|output| quantized.contains(output)) {
+            if self.graph.is_output(output) {
+                *output = format!("{output}_float");
+            }
+        }
+        self.out.nodes.push(written);
+        for name in &quantized {
+            let source = if self.graph.is_output(name) { format!("{name}_float") } else { name.clone() };
+            self.quantize_tensor(name, &source);
+        }
+        Ok(())
+    }
+
+    /// Writes `source -> QuantizeLinear -> DequantizeLinear` for the quantized tensor `name`.
+    fn quantize_tensor(&mut self, name: &str, source: &str) {
+        let Some(group) = self.scheme.group_of(name) else {
+            return;
+        };
+        let (scale, zero_point) = self.write_params(group);
+        let quantized = format!("{name}_quantized");
+        let dequantized =
+            if self.graph.is_output(name) { name.to_string() } else { format!("{name}_dequantized") };
+        self.out.nodes.push(Node::new(
+            format!("{name}_QuantizeLinear"),
+            "QuantizeLinear",
+            &[source, &scale, &zero_point],
+            &[&quantized],
+        ));
+        self.out.nodes.push(Node::new(
+            format!("{name}_DequantizeLinear"),
+            "DequantizeLinear",
+            &[&quantized, &scale, &zero_point],
+            &[&dequantized],
+        ));
+        self.dequantized.insert(name.to_string(), dequantized);
+    }
+
+    /// Stores a constant operand quantized like an activation.
+    fn quantize_constant(&mut self, name: &str) {
+        let Some(group) = self.scheme.group_of(name) else {
+            return;
+        };
+        if self.dequantized.contains_key(name) {
+            return;
+        }
+        let (scale, zero_point) = self.write_params(group);
+        let (quantized, dequantized) = (format!("{name}_quantized"), format!("{name}_dequantized"));
+        let tensor = &self.graph.initializers[name];
+        let values =
+            tensor.as_f32().unwrap_or_default().iter().map(|&value| self.params[group].quantize(value));
+        let stored = match self.activations {
+            Activations::U8 => Tensor::u8(&tensor.shape, values.map(|v| v as u8).collect()),
+            Activations::S8 => Tensor::i8(&tensor.shape, values.map(|v| v as i8).collect()),
+        };
+        self.out.initializers.insert(quantized.clone(), stored);
+        self.out.nodes.push(Node::new(
+            format!("{name}_DequantizeLinear"),
+            "DequantizeLinear",
+            &[&quantized, &scale, &zero_point],
+            &[&dequantized],
+        ));
+        self.dequantized.insert(name.to_string(), dequantized);
+    }
+
+    /// Stores a group's scale and zero point and gives their names.
+    fn write_params(&mut self, group: usize) -> (String, String) {
+        let Params { scale, zero_point, .. } = self.params[group];
+        let names = (format!("scale_{group}"), format!("zero_point_{group}"));
+        let stored = match self.activations {
+            Activations::U8 => Tensor::u8(&[], vec![zero_point as u8]),
+            Activations::S8 => Tensor::i8(&[], vec![zero_point as i8]),
+        };
+        self.out.initializers.insert(names.0.clone(), Tensor::f32(&[], vec![scale]));
+        self.out.initializers.insert(names.1.clone(), stored);
+        names
+    }
+
+    /// Stores weights per channel as symmetric s8 and the bias as s32 at the scale of the accumulator.
+    fn quantize_weights(&mut self, node: &Node, written: &mut Node) -> Result<(), QuantizeError> {
+        let name = node.inputs[1].clone();
+        let tensor = &self.graph.initializers[&name];
+        let values = tensor.as_f32().unwrap_or_default();
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(QuantizeError::Unfit {
+                model: self.origin.to_string(),
+                reason: format!(
+                    "weights {name} of {} are not finite; the float model is broken",
+                    node.place()
+                ),
+            });
+        }
+        let layout = Layout::of(node, &tensor.shape);
+        let input_scale = self.scheme.group_of(&node.inputs[0]).map_or(1.0, |group| self.params[group].scale);
+        let bias = node.input(2).map(|name| self.graph.initializers[name].as_f32().unwrap_or_default());
+
+        let mut scales = vec![0.0f32; layout.channels];
+        for (index, value) in values.iter().enumerate() {
+            let scale = &mut scales[layout.channel(index)];
+            *scale = scale.max(value.abs() / 127.0);
+        }
+        for (channel, scale) in scales.iter_mut().enumerate() {
+            // A channel with (nearly) no weights gets a scale at which its bias still fits.
+            let bias = bias.map_or(0.0, |bias| largest_bias(bias, channel, layout.channels));
+            let needed = (bias / (f64::from(input_scale) * BIAS_LIMIT)) as f32;
+            *scale = scale.max(needed).max(f32::MIN_POSITIVE * 1e6);
+        }
+        let quantized = values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                (value / scales[layout.channel(index)]).round_ties_even().clamp(-127.0, 127.0) as i8
+            })
+            .collect();
+
+        // Nodes that share weights but not the input's scale may need other scales; such a set gets its own name.
+        let mut stored = name.clone();
+        if self.weights.get(&stored).is_some_and(|known| *known != scales) {
+            stored = format!("{name}_of_{}", node.name);
+        }
+        if !self.weights.contains_key(&stored) {
+            let tensor = Tensor::i8(&tensor.shape, quantized);
+            self.store_dequantized(&stored, tensor, &scales, layout.axis);
+            self.weights.insert(stored.clone(), scales.clone());
+        }
+        written.inputs[1] = format!("{stored}_dequantized");
+
+        if let (Some(values), Some(bias_name)) = (bias, node.input(2)) {
+            let shape = &self.graph.initializers[bias_name].shape;
+            let accumulator: Vec<f32> = scales.iter().map(|&scale| input_scale * scale).collect();
+            let quantized = values
+                .iter()
+                .enumerate()
+                .map(|(index, &value)| {
+                    let scale = accumulator[index % accumulator.len()];
+                    (f64::from(value) / f64::from(scale)).round_ties_even().clamp(-BIAS_LIMIT, BIAS_LIMIT)
+                        as i32
+                })
+                .collect();
+            let stored = format!("{}_bias", node.name);
+            let axis = (accumulator.len() > 1).then(|| shape.len() as i64 - 1);
+            self.store_dequantized(&stored, Tensor::i32(shape, quantized), &accumulator, axis);
+            written.inputs[2] = format!("{stored}_dequantized");
+        }
+        Ok(())
+    }
+
+    /// Stores a symmetric integer constant and the node that dequantizes it.
+    fn store_dequantized(&mut self, name: &str, tensor: Tensor, scales: &[f32], axis: Option<i64>) {
+        let shape: &[usize] = if axis.is_some() { &[scales.len()] } else { &[] };
+        let zeros = match tensor.data_type() {
+            crate::onnx::DataType::I32 => Tensor::i32(shape, vec![0; scales.len()]),
+            _ => Tensor::i8(shape, vec![0; scales.len()]),
+        };
+        let part = |part: &str| format!("{name}_{part}");
+        self.out.initializers.insert(part("quantized"), tensor);
+        self.out.initializers.insert(part("scale"), Tensor::f32(shape, scales.to_vec()));
+        self.out.initializers.insert(part("zero_point"), zeros);
+        let mut node = Node::new(
+            part("DequantizeLinear"),
+            "DequantizeLinear",
+            &[&part("quantized"), &part("scale"), &part("zero_point")],
+            &[&part("dequantized")],
+        );
+        if let Some(axis) = axis {
+            node = node.with("axis", Attribute::Int(axis));
+        }
+        self.out.nodes.push(node);
+    }
+}
+
+/// Largest magnitude of the biases that belong to `channel`; one channel holds all where weights have one scale.
+fn largest_bias(bias: &[f32], channel: usize, channels: usize) -> f64 {
+    let of_channel = bias.iter().enumerate().filter(|(index, _)| index % channels == channel);
+    of_channel.map(|(_, value)| f64::from(value.abs())).fold(0.0, f64::max)
+}
+
+/// Where the output channels lie in a weight tensor.
+struct Layout {
+    channels: usize,
+    /// Axis of the channels, `None` where one scale serves all.
+    axis: Option<i64>,
+    /// Elements between two neighbours along the axis.
+    stride: usize,
+}
+
+impl Layout {
+    fn of(node: &Node, shape: &[usize]) -> Layout {
+        let axis = match node.op.as_str() {
+            "Conv" => 0,
+            // With groups one index along the axis stands for a channel of each group: no scale a channel in ONNX.
+            "ConvTranspose" if node.int("group", 1) != 1 => {
+                return Layout { channels: 1, axis: None, stride: 1 };
+            }
+            "ConvTranspose" => 1,
+            "Gemm" if node.int("transB", 0) != 0 => 0,
+            _ => shape.len() - 1,
+        };
+        Layout { channels: shape[axis], axis: Some(axis as i64), stride: shape[axis + 1..].iter().product() }
+    }
+
+    fn channel(&self, index: usize) -> usize {
+        index / self.stride % self.channels
+    }
+}

@@ -1,0 +1,386 @@
+//! Folding: the same function with fewer nodes, so that what is left is what int8 has to compute.
+
+use std::collections::BTreeMap;
+
+use super::QuantizeError;
+use crate::engine;
+use crate::onnx::shapes::{self, Shapes};
+use crate::onnx::{Attribute, Graph, Model, Node, OnnxError, Tensor};
+
+/// The lowest operator set with quantization along an axis.
+const OPSET_MIN: i64 = 13;
+
+/// Folds `model`, whose inputs have fixed shapes, and brings it to operator set 13 where it is older.
+///
+/// - Whatever depends on constants and shapes only becomes a constant.
+/// - `Identity`, `Dropout`, and resizes and reshapes that change nothing go.
+/// - Zero padding moves into the convolution after it.
+/// - Batch norms and per-channel multiplications and additions move into the convolution or `Gemm` before them; a
+///   batch norm without one becomes a depthwise 1x1 convolution.
+///
+/// # Errors
+/// When the graph contradicts itself, or its operator set is older than 11.
+pub fn fold(model: &mut Model) -> Result<(), QuantizeError> {
+    upgrade(model)?;
+    let shapes = fold_constants(model)?;
+    remove_no_ops(model, &shapes);
+    while fold_padding(model) || fold_affine(model) {}
+    batch_norms_to_convolutions(model, &shapes);
+    model.graph.remove_unused();
+    Ok(())
+}
+
+/// Rewrites nodes of operator sets 11 and 12 into their form in 13.
+fn upgrade(model: &mut Model) -> Result<(), QuantizeError> {
+    if model.opset() >= OPSET_MIN {
+        return Ok(());
+    }
+    if model.opset() < 11 {
+        return Err(OnnxError::Unsupported {
+            model: model.origin.clone(),
+            place: "the model".to_string(),
+            what: format!("operator set {}", model.opset()),
+            advice: "export it with operator set 13 or newer",
+        }
+        .into());
+    }
+    let graph = &mut model.graph;
+    for node in &mut graph.nodes {
+        let attribute = match node.standard_op() {
+            "Squeeze" | "Unsqueeze" | "ReduceSum" => "axes",
+            "Split" => "split",
+            "Softmax" | "LogSoftmax" => {
+                // Before 13 the default was 1, and what follows the axis was taken together.
+                node.attributes.entry("axis".to_string()).or_insert(Attribute::Int(1));
+                continue;
+            }
+            _ => continue,
+        };
+        if let Some(Attribute::Ints(values)) = node.attributes.remove(attribute) {
+            let name = format!("{}_{attribute}", node.name);
+            graph.initializers.insert(name.clone(), Tensor::i64(&[values.len()], values));
+            node.inputs.truncate(1);
+            node.inputs.push(name);
+        }
+    }
+    model.opsets.insert(String::new(), OPSET_MIN);
+    model.ir_version = model.ir_version.max(7);
+    Ok(())
+}
+
+/// Makes an initializer of every tensor that depends on constants and shapes only; gives all shapes.
+fn fold_constants(model: &mut Model) -> Result<Shapes, QuantizeError> {
+    let mut known = shapes::start(&model.graph);
+    for node in std::mem::take(&mut model.graph.nodes) {
+        let constants = constant_outputs(model, &node, &known);
+        if let Some(tensors) = constants {
+            for (name, tensor) in node.outputs.iter().zip(tensors) {
+                known.insert(name.clone(), tensor.shape.clone());
+                model.graph.initializers.insert(name.clone(), tensor);
+            }
+            continue;
+        }
+        match shapes::node_shapes(&node, model.opset(), &known, &model.graph.initializers) {
+            Ok(found) => known.extend(node.outputs.iter().cloned().zip(found)),
+            Err(shapes::NoShape::Unknown) => {}
+            Err(shapes::NoShape::Contradiction(reason)) => {
+                return Err(
+                    OnnxError::Invalid { model: model.origin.clone(), place: node.place(), reason }.into()
+                );
+            }
+        }
+        model.graph.nodes.push(node);
+    }
+    Ok(known)
+}
+
+/// A node's outputs, if they are known before anything runs.
+fn constant_outputs(model: &Model, node: &Node, known: &Shapes) -> Option<Vec<Tensor>> {
+    let graph = &model.graph;
+    if node.outputs.iter().any(|output| graph.is_output(output)) {
+        return None;
+    }
+    match node.standard_op() {
+        "Constant" => match node.attributes.get("value") {
+            Some(Attribute::Tensor(tensor)) => return Some(vec![tensor.clone()]),
+            _ => return engine::evaluate(model, node, &BTreeMap::new()),
+        },
+        "Shape" if !node.attributes.contains_key("start") && !node.attributes.contains_key("end") => {
+            let shape = known.get(node.input(0)?)?;
+            return Some(vec![Tensor::i64(&[shape.len()], shape.iter().map(|&size| size as i64).collect())]);
+        }
+        "" | "QuantizeLinear" | "DequantizeLinear" | "RandomNormal" | "RandomUniform" => return None,
+        _ => {}
+    }
+    let inputs: Option<BTreeMap<String, Tensor>> = node
+        .inputs
+        .iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| Some((name.clone(), graph.initializers.get(name)?.clone())))
+        .collect();
+    match inputs {
+        Some(inputs) if !inputs.is_empty() => engine::evaluate(model, node, &inputs),
+        _ => None,
+    }
+}
+
+/// Takes out nodes whose output equals their input.
+fn remove_no_ops(model: &mut Model, shapes: &Shapes) {
+    let changes_nothing = |node: &Node| {
+        let shape = |name: &str| shapes.get(name);
+        match node.standard_op() {
+            "Identity" | "Dropout" => true,
+            "Resize" | "Upsample" | "Reshape" | "Flatten" => {
+                node.input(0).and_then(shape).is_some_and(|input| shape(node.output()) == Some(input))
+            }
+            _ => false,
+        }
+    };
+    let mut index = 0;
+    while index < model.graph.nodes.len() {
+        if !(changes_nothing(&model.graph.nodes[index]) && take_out(&mut model.graph, index)) {
+            index += 1;
+        }
+    }
+}
+
+/// Takes out the node at `index`; its readers read its first input instead. Graph outputs keep their names. Gives
+/// false, and leaves the graph alone, where that cannot be done.
+fn take_out(graph: &mut Graph, index: usize) -> bool {
+    let node = &graph.nodes[index];
+    let (Some(input), output) = (node.input(0).map(str::to_string), node.output().to_string()) else {
+        return false;
+    };
+    if !graph.is_output(&output) {
+        graph.nodes.remove(index);
+        graph.redirect(&output, &input);
+        return true;
+    }
+    let Some(producer) = graph.nodes.iter().position(|node| node.outputs.contains(&input)) else {
+        return false;
+    };
+    if graph.is_output(&input) {
+        return false;
+    }
+    for name in graph.nodes[producer].outputs.iter_mut().filter(|name| **name == input) {
+        *name = output.clone();
+    }
+    graph.nodes.remove(index);
+    graph.redirect(&input, &output);
+    true
+}
+
+/// Moves one zero `Pad` into the convolution after it; false when there is none left.
+fn fold_padding(model: &mut Model) -> bool {
+    let graph = &mut model.graph;
+    for index in 0..graph.nodes.len() {
+        let Some(pads) = spatial_zero_pads(graph, &graph.nodes[index]) else {
+            continue;
+        };
+        let padded = graph.nodes[index].output();
+        let sole_use = graph.uses().get(padded) == Some(&1);
+        let Some(reader) = graph.nodes.iter().position(|node| node.input(0) == Some(padded)) else {
+            continue;
+        };
+        let conv = &graph.nodes[reader];
+        let explicit = matches!(conv.text("auto_pad", "NOTSET"), "NOTSET" | "VALID");
+        if !sole_use || conv.standard_op() != "Conv" || !explicit {
+            continue;
+        }
+        let sum = match conv.ints("pads") {
+            Some(own) if own.len() == pads.len() => own.iter().zip(&pads).map(|(a, b)| a + b).collect(),
+            None => pads,
+            Some(_) => continue,
+        };
+        let conv = &mut graph.nodes[reader];
+        conv.attributes.remove("auto_pad");
+        conv.attributes.insert("pads".to_string(), Attribute::Ints(sum));
+        return take_out(graph, index);
+    }
+    false
+}
+
+/// The padding of a `Pad` node that adds zeros to spatial dimensions only: starts, then ends.
+fn spatial_zero_pads(graph: &Graph, node: &Node) -> Option<Vec<i64>> {
+    if node.standard_op() != "Pad" || node.text("mode", "constant") != "constant" || node.input(3).is_some() {
+        return None;
+    }
+    let zero = match node.input(2) {
+        None => true,
+        Some(name) => graph.initializers.get(name)?.as_f32()?.iter().all(|&value| value == 0.0),
+    };
+    let pads = graph.initializers.get(node.input(1)?)?.as_i64()?;
+    let (starts, ends) = pads.split_at_checked(pads.len() / 2)?;
+    let spatial = starts.len() > 2 && [&starts[..2], &ends[..2]].concat().iter().all(|&v| v == 0);
+    (zero && spatial && pads.iter().all(|&v| v >= 0)).then(|| [&starts[2..], &ends[2..]].concat())
+}
+
+/// Moves one per-channel multiplication and addition into the operator before it; false when there is none left.
+fn fold_affine(model: &mut Model) -> bool {
+    let graph = &model.graph;
+    for index in 0..graph.nodes.len() {
+        let node = &graph.nodes[index];
+        let found = (0..node.inputs.len().min(2)).find_map(|side| {
+            let input = node.input(side)?;
+            let producer = graph.nodes.iter().position(|node| node.output() == input)?;
+            let channels = weights::channels(graph, &graph.nodes[producer])?;
+            let alone = graph.uses().get(input) == Some(&1);
+            let rank = if graph.nodes[producer].op == "Gemm" { 2 } else { 4 };
+            let affine = alone.then(|| affine(graph, node, side, channels, rank)).flatten()?;
+            Some((side, producer, affine))
+        });
+        if let Some((side, producer, affine)) = found {
+            weights::apply(&mut model.graph, producer, &affine);
+            model.graph.nodes[index].inputs.swap(0, side);
+            return take_out(&mut model.graph, index);
+        }
+    }
+    false
+}
+
+/// `y[c] = scale[c] * x[c] + shift[c]`
+struct Affine {
+    scale: Vec<f64>,
+    shift: Vec<f64>,
+}
+
+/// What `node` does to its input `side`, if that is one multiplication and addition per channel.
+fn affine(graph: &Graph, node: &Node, side: usize, channels: usize, rank: usize) -> Option<Affine> {
+    if node.standard_op() == "BatchNormalization" {
+        return if side == 0 { batch_norm(graph, node, channels) } else { None };
+    }
+    let operand = per_channel(graph.initializers.get(node.input(1 - side)?)?, channels, rank)?;
+    let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
+    match (node.standard_op(), side) {
+        ("Mul", _) => Some(Affine { scale: operand, shift: zeros }),
+        ("Div", 0) if operand.iter().all(|&v| v != 0.0) => {
+            Some(Affine { scale: operand.iter().map(|v| 1.0 / v).collect(), shift: zeros })
+        }
+        ("Add", _) => Some(Affine { scale: ones, shift: operand }),
+        ("Sub", 0) => Some(Affine { scale: ones, shift: operand.iter().map(|v| -v).collect() }),
+        ("Sub", 1) => Some(Affine { scale: vec![-1.0; channels], shift: operand }),
+        _ => None,
+    }
+}
+
+/// A constant as one number a channel, where it broadcasts like that over `[N, C, ...]` of `rank` dimensions.
+fn per_channel(tensor: &Tensor, channels: usize, rank: usize) -> Option<Vec<f64>> {
+    let values = tensor.as_f32()?;
+    if values.len() == 1 && tensor.shape.len() <= rank {
+        return Some(vec![f64::from(values[0]); channels]);
+    }
+    let mut shape = vec![1; rank.checked_sub(tensor.shape.len())?];
+    shape.extend(&tensor.shape);
+    let fits = (0..rank).all(|d| shape[d] == if d == 1 { channels } else { 1 });
+    fits.then(|| values.iter().map(|&v| f64::from(v)).collect())
+}
+
+/// Batch normalization with the statistics of training (Ioffe and Szegedy, 2015):
+/// `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
+fn batch_norm(graph: &Graph, node: &Node, channels: usize) -> Option<Affine> {
+    let values = |index: usize| {
+        let values = graph.initializers.get(node.input(index)?)?.as_f32()?;
+        (values.len() == channels).then(|| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>())
+    };
+    let (gamma, beta, mean, variance) = (values(1)?, values(2)?, values(3)?, values(4)?);
+    let epsilon = f64::from(node.float("epsilon", 1e-5));
+    let scale: Vec<f64> = gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+    let shift = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
+    Some(Affine { scale, shift })
+}
+
+/// Batch norms that no convolution takes up become depthwise 1x1 convolutions.
+fn batch_norms_to_convolutions(model: &mut Model, shapes: &Shapes) {
+    let graph = &mut model.graph;
+    for index in 0..graph.nodes.len() {
+        let node = &graph.nodes[index];
+        let channels = match node.input(0).and_then(|name| shapes.get(name)).map(Vec::as_slice) {
+            Some(&[_, channels, _, _]) if node.standard_op() == "BatchNormalization" => channels,
+            _ => continue,
+        };
+        let Some(Affine { scale, shift }) = batch_norm(graph, node, channels) else {
+            continue;
+        };
+        let (weight, bias) = (format!("{}_scale", node.name), format!("{}_shift", node.name));
+        let to_f32 = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+        let input = node.inputs[0].clone();
+        let conv = Node::new(node.name.clone(), "Conv", &[&input, &weight, &bias], &[node.output()])
+            .with("group", Attribute::Int(channels as i64))
+            .with("kernel_shape", Attribute::Ints(vec![1, 1]));
+        graph.nodes[index] = conv;
+        graph.initializers.insert(weight, Tensor::f32(&[channels, 1, 1, 1], to_f32(scale)));
+        graph.initializers.insert(bias, Tensor::f32(&[channels], to_f32(shift)));
+    }
+}
+
+mod weights {
+    //! Output channels of `Conv`, `ConvTranspose` and `Gemm`, and arithmetic on them.
+
+    use super::Affine;
+    use crate::onnx::{Graph, Node, Tensor};
+
+    /// Number of output channels of a node with constant weights and bias.
+    pub(super) fn channels(graph: &Graph, node: &Node) -> Option<usize> {
+        let weights = graph.initializers.get(node.input(1)?)?;
+        weights.as_f32()?;
+        let channels = match (node.standard_op(), weights.shape.as_slice()) {
+            ("Conv", &[filters, _, _, _]) => filters,
+            ("ConvTranspose", &[_, filters, _, _]) => filters * node.int("group", 1).max(1) as usize,
+            ("Gemm", &[a, b]) if node.float("alpha", 1.0) == 1.0 && node.float("beta", 1.0) == 1.0 => {
+                if node.int("transB", 0) != 0 { a } else { b }
+            }
+            _ => return None,
+        };
+        match node.input(2) {
+            None => Some(channels),
+            Some(bias) => (graph.initializers.get(bias)?.as_f32()?.len() == channels).then_some(channels),
+        }
+    }
+
+    /// The output channel that the weight at `index` of the flattened tensor belongs to.
+    fn channel_of(node: &Node, shape: &[usize], index: usize) -> usize {
+        match node.op.as_str() {
+            "Conv" => index / shape[1..].iter().product::<usize>(),
+            "ConvTranspose" => {
+                let kernel = shape[2] * shape[3];
+                let (input, filter) = (index / (kernel * shape[1]), index / kernel % shape[1]);
+                let inputs_per_group = shape[0] / node.int("group", 1).max(1) as usize;
+                input / inputs_per_group.max(1) * shape[1] + filter
+            }
+            _ if node.int("transB", 0) != 0 => index / shape[1],
+            _ => index % shape[1],
+        }
+    }
+
+    /// Makes the node at `index` give `scale * y + shift` instead of `y`.
+    pub(super) fn apply(graph: &mut Graph, index: usize, affine: &Affine) {
+        let node = graph.nodes[index].clone();
+        let weights = &graph.initializers[&node.inputs[1]];
+        let shape = weights.shape.clone();
+        let scaled = weights
+            .as_f32()
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+            .map(|(index, &w)| (f64::from(w) * affine.scale[channel_of(&node, &shape, index)]) as f32)
+            .collect();
+        let bias = node.input(2).and_then(|name| graph.initializers[name].as_f32());
+        let shifted: Vec<f32> = (0..affine.scale.len())
+            .map(|c| (bias.map_or(0.0, |bias| f64::from(bias[c])) * affine.scale[c] + affine.shift[c]) as f32)
+            .collect();
+        // Shared weights stay as they are for their other readers.
+        let weight_name = own_name(graph, &node, 1, "weight");
+        let bias_name = own_name(graph, &node, 2, "bias");
+        graph.initializers.insert(weight_name.clone(), Tensor::f32(&shape, scaled));
+        graph.initializers.insert(bias_name.clone(), Tensor::f32(&[shifted.len()], shifted));
+        graph.nodes[index].inputs = vec![node.inputs[0].clone(), weight_name, bias_name];
+    }
+
+    /// The name of input `index` if only this node reads it, else a new one.
+    fn own_name(graph: &Graph, node: &Node, index: usize, what: &str) -> String {
+        match node.input(index) {
+            Some(name) if graph.uses().get(name) == Some(&1) => name.to_string(),
+            _ => format!("{}_{what}_folded", node.name),
+        }
+    }
+}

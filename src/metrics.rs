@@ -1,11 +1,11 @@
 //! Confusion matrices and the figures made from them: IoU, mean IoU, pixel accuracy.
 //!
 //! The figures are those of Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
-//! CVPR 2015, section 5: with n[i][j] the pixels of class i predicted as j, and t[i] = sum over j of n[i][j],
-//! - IoU of class i: n[i][i] / (t[i] + sum over j of n[j][i] - n[i][i]);
+//! CVPR 2015, section 5: with n_ij the pixels of class i predicted as j, and t_i = sum over j of n_ij,
+//! - IoU of class i: n_ii / (t_i + sum over j of n_ji - n_ii);
 //! - mean IoU: the mean of these, here over the classes that occur at all;
-//! - frequency weighted IoU: the mean weighted by t[i];
-//! - pixel accuracy: sum of n[i][i] / sum of t[i].
+//! - frequency weighted IoU: the mean weighted by t_i;
+//! - pixel accuracy: sum of n_ii / sum of t_i.
 
 /// Why predictions cannot be counted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use super::{Avi, Ffmpeg, Folder, Source, SourceError, Still, Synthetic, Y4m};
 /// The clip that ships; clips/README.md says where it is from.
 const DEMO: &[u8] = include_bytes!("../../clips/demo.avi");
 
-/// The clip inside the program: 90 frames of 512x288 at 10 frames a second, in which people walk through a room.
+/// The clip inside the program: 90 frames of 512x288 at 10 frames a second, in which a person comes into a room.
 pub fn demo() -> Box<dyn Source> {
     Box::new(
         Avi::new(Cursor::new(DEMO), "the clip inside sedge").expect("the clip inside the program is whole"),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use sedge::camera;
 use sedge::dataset::Dataset;
@@ -62,7 +62,9 @@ fn percentile(text: &str) -> anyhow::Result<f64> {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let (model, card) = args.card.load(&args.float)?;
+    let (model, mut card) = args.card.load(&args.float)?;
+    let bytes = std::fs::read(&args.float).with_context(|| args.float.display().to_string())?;
+    card.provenance.get_or_insert_default().parent_sha256 = Some(quantize::sha256(&bytes));
     let Some(rule) = card.input.clone() else {
         return Err(PipelineError::NoInputRule { model: model.origin.clone() }.into());
     };

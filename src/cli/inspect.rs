@@ -10,8 +10,8 @@ use serde_json::json;
 /// Show a model's nodes, operators, shapes, costs and card
 #[derive(clap::Args)]
 pub struct Args {
-    /// ONNX model
-    model: PathBuf,
+    /// ONNX model; without it the one inside the program
+    model: Option<PathBuf>,
     /// Size of the input where the model leaves it open
     #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::model::size)]
     size: Option<(usize, usize)>,
@@ -32,7 +32,7 @@ struct NodeCost {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mut model = Model::read(&args.model)?;
+    let mut model = super::model::read(args.model.as_deref())?;
     let card = Card::of(&model)?;
     // Without a size the graph can still be shown; only shapes and costs are then unknown.
     let sized = model.clone().fix_input_shapes(args.size).is_ok();

@@ -64,13 +64,19 @@ enum Resize {
     Letterbox,
 }
 
+/// The model in a file, or the one inside the program.
+pub fn read(path: Option<&Path>) -> anyhow::Result<Model> {
+    match path {
+        Some(path) => Ok(Model::read(path)?),
+        None => Ok(Model::from_bytes(BUILT_IN_NAME, BUILT_IN)?),
+    }
+}
+
 impl ModelArgs {
     /// Reads the model and all that is known about it.
     pub fn load(&self) -> anyhow::Result<(Model, Card)> {
-        let (model, beside) = match &self.model {
-            Some(path) => (Model::read(path)?, card_beside(path)),
-            None => (Model::from_bytes(BUILT_IN_NAME, BUILT_IN)?, None),
-        };
+        let beside = self.model.as_deref().and_then(card_beside);
+        let model = read(self.model.as_deref())?;
         self.card.complete(model, beside)
     }
 }

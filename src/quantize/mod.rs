@@ -15,6 +15,8 @@ pub mod fold;
 pub mod observe;
 pub mod scheme;
 
+use sha2::{Digest, Sha256};
+
 use crate::camera::{Source, SourceError};
 use crate::engine::EngineError;
 use crate::frame::{InputRule, PrepareError};
@@ -141,4 +143,13 @@ pub fn quantize(
         dropped_activations: exported.dropped_activations,
         float_nodes: scheme.float_nodes,
     })
+}
+
+/// SHA-256 (FIPS 180-4) of `bytes` in hexadecimal, as cards name files and data.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -167,7 +167,7 @@ impl Observer {
         if feed.taken == 0 {
             return Err(QuantizeError::NoFrames { source_name: feed.source.info().name.clone() });
         }
-        let frames = Frames { count: feed.taken as usize, sha256: hex(&feed.hash.finalize()) };
+        let frames = Frames { count: feed.taken as usize, sha256: super::hex(&feed.hash.finalize()) };
         Ok((ranges.into_inner().unwrap_or_else(PoisonError::into_inner), frames))
     }
 
@@ -275,8 +275,4 @@ impl Observer {
 /// A thread that panicked while holding the lock has already ended the run; what it left is not used.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -25,6 +25,9 @@ pub struct Args {
     /// What the model will see, a few dozen frames of it: a folder of images or any source that `sedge run` reads
     #[arg(long, value_name = "DIR")]
     calibration: String,
+    /// Use only the first frames of --calibration
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    frames: Option<u64>,
     /// How the range of each activation is chosen
     #[arg(long, value_enum, default_value_t = MethodName::Mse)]
     method: MethodName,
@@ -76,14 +79,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         MethodName::Percentile => Method::Percentile(args.percentile),
         MethodName::Mse => Method::Mse,
     };
-    let frames = camera::open(&args.calibration)?.info().frames;
+    let known = camera::open(&args.calibration)?.info().frames;
+    let frames = known.into_iter().chain(args.frames).min();
     let passes = if method == Method::MinMax { 1 } else { 2 };
     let progress = Progress::new("calibrating", "frames", frames.map(|frames| frames * passes));
     let mut quantized = quantize::quantize(
         &model,
         &card,
         &rule,
-        Options { method, activations: args.activations },
+        Options { method, activations: args.activations, frames_max: args.frames },
         &|| camera::open(&args.calibration),
         &|_| progress.step(&String::new),
     )?;

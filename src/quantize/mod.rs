@@ -32,6 +32,8 @@ pub struct Options {
     pub method: Method,
     /// Type of the activations.
     pub activations: Activations,
+    /// How many frames of the calibration source are used, if not all.
+    pub frames_max: Option<u64>,
 }
 
 /// Why a model was not quantized.
@@ -118,7 +120,8 @@ pub fn quantize(
     fold::fold(&mut folded)?;
     let mut scheme = scheme::Scheme::of(&folded)?;
 
-    let observer = Observer::new(&folded, rule, scheme.tensors().map(str::to_string).collect())?;
+    let tensors = scheme.tensors().map(str::to_string).collect();
+    let observer = Observer::new(&folded, rule, tensors, options.frames_max)?;
     let (ranges, frames) = observer.ranges(open, progress)?;
     scheme.join_concats(&folded.graph, &ranges);
     let histograms = match options.method {

@@ -103,6 +103,7 @@ pub struct Observer {
     input: String,
     constants: BTreeMap<String, Range>,
     constant_values: BTreeMap<String, Vec<f32>>,
+    frames_max: u64,
 }
 
 /// The source, shared by the threads, with what is known of the frames taken so far.
@@ -119,11 +120,16 @@ type Look<'a> = dyn Fn(u64, &[Named]) -> Result<(), QuantizeError> + Sync + 'a;
 type OpenSource<'a> = &'a dyn Fn() -> Result<Box<dyn Source>, SourceError>;
 
 impl Observer {
-    /// An observer of `tensors`, which are activations, the graph's input, or constants.
+    /// An observer of `tensors`, which are activations, the graph's input, or constants, on up to `frames_max` frames.
     ///
     /// # Errors
     /// When the model does not run.
-    pub fn new(model: &Model, rule: &InputRule, tensors: Vec<String>) -> Result<Observer, QuantizeError> {
+    pub fn new(
+        model: &Model,
+        rule: &InputRule,
+        tensors: Vec<String>,
+        frames_max: Option<u64>,
+    ) -> Result<Observer, QuantizeError> {
         let input = model.graph.inputs.first().map(|input| input.name.clone()).unwrap_or_default();
         let (constants, computed): (Vec<String>, Vec<String>) = tensors
             .into_iter()
@@ -140,6 +146,7 @@ impl Observer {
             input,
             constants: values.iter().map(|(name, values)| (name.clone(), Range::of(values))).collect(),
             constant_values: values,
+            frames_max: frames_max.unwrap_or(u64::MAX),
         })
     }
 
@@ -248,7 +255,7 @@ impl Observer {
         loop {
             let frame = {
                 let mut feed = lock(feed);
-                if lock(failure).is_some() {
+                if feed.taken == self.frames_max || lock(failure).is_some() {
                     return Ok(());
                 }
                 let Some(frame) = feed.source.next_frame() else {

@@ -267,6 +267,7 @@ fn stays_float(graph: &Graph, node: &Node, trails: bool, on_integers: bool) -> O
         {
             Some("scaled or transposed matrix product")
         }
+        "Gemm" if !gemm_bias_is_per_channel(graph, node) => Some("its bias varies over rows"),
         "MatMul"
             if node
                 .input(1)
@@ -283,6 +284,20 @@ fn stays_float(graph: &Graph, node: &Node, trails: bool, on_integers: bool) -> O
             Some("interpolation that leaves the range of its input")
         }
         _ => None,
+    }
+}
+
+fn gemm_bias_is_per_channel(graph: &Graph, node: &Node) -> bool {
+    let shape =
+        |index| node.input(index).and_then(|name| graph.initializers.get(name)).map(|t| t.shape.as_slice());
+    let channels = match (shape(1), node.int("transB", 0)) {
+        (Some(&[_, columns]), 0) => columns,
+        (Some(&[rows, _]), _) => rows,
+        _ => return false,
+    };
+    match shape(2) {
+        None | Some([]) => true,
+        Some([rows @ .., last]) => rows.iter().all(|&size| size == 1) && [1, channels].contains(last),
     }
 }
 

@@ -303,7 +303,8 @@ fn batch_norms_to_convolutions(model: &mut Model, shapes: &Shapes) {
         let Some(Affine { scale, shift }) = batch_norm(graph, node, channels) else {
             continue;
         };
-        let (weight, bias) = (format!("{}_scale", node.name), format!("{}_shift", node.name));
+        let weight = graph.fresh_name(format!("{}_scale", node.name));
+        let bias = graph.fresh_name(format!("{}_shift", node.name));
         let to_f32 = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
         let input = node.inputs[0].clone();
         let conv = Node::new(node.name.clone(), "Conv", &[&input, &weight, &bias], &[node.output()])

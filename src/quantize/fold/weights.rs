@@ -64,6 +64,6 @@ pub(super) fn apply(graph: &mut Graph, index: usize, affine: &Affine) {
 fn own_name(graph: &Graph, node: &Node, index: usize, what: &str) -> String {
     match node.input(index) {
         Some(name) if graph.uses().get(name) == Some(&1) => name.to_string(),
-        _ => format!("{}_{what}_folded", node.name),
+        _ => graph.fresh_name(format!("{}_{what}", node.name)),
     }
 }

@@ -23,7 +23,7 @@
 //! # Example
 //!
 //! ```
-//! use sedge::camera::{self, Source};
+//! use sedge::camera;
 //! use sedge::mask::Mask;
 //! use sedge::onnx::{Card, Model};
 //! use sedge::pipeline::{MaskSize, Segmenter};

@@ -61,24 +61,20 @@ pub struct Histogram {
     pub range: Range,
     /// Values in each part.
     pub counts: Vec<u64>,
-    /// Those of all values that are exactly 0, which every quantization keeps.
-    pub zeros: u64,
 }
 
 impl Histogram {
     fn new(range: Range) -> Histogram {
-        Histogram { range, counts: vec![0; BINS], zeros: 0 }
+        Histogram { range, counts: vec![0; BINS] }
     }
 
     fn add(&mut self, values: &[f32]) {
         let per_unit = BINS as f32 / (self.range.max - self.range.min);
         if !per_unit.is_finite() {
             self.counts[0] += values.len() as u64;
-            self.zeros += values.iter().filter(|&&value| value == 0.0).count() as u64;
             return;
         }
         for &value in values {
-            self.zeros += u64::from(value == 0.0);
             let bin = ((value - self.range.min) * per_unit) as usize;
             self.counts[bin.min(BINS - 1)] += 1;
         }
@@ -88,7 +84,6 @@ impl Histogram {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
         }
-        self.zeros += other.zeros;
     }
 }
 

@@ -126,6 +126,13 @@ impl Model {
                 return Err(invalid("has no shape; export the model with a fixed input shape"));
             };
             let rank = dims.len();
+            if let ([_, _, Dim::Fixed(height), Dim::Fixed(width)], Some(size)) = (dims.as_slice(), size)
+                && (*height, *width) != size
+            {
+                return Err(invalid(
+                    "has a fixed size; leave --size out, or export the model at another size",
+                ));
+            }
             for (index, dim) in dims.iter_mut().enumerate() {
                 if matches!(dim, Dim::Fixed(_)) {
                     continue;

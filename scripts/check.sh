@@ -6,7 +6,7 @@ set -eu
 # `cargo deny check advisories` where the database can be had, a line that says so where not.
 advisories() {
     if timeout 120 cargo deny fetch db >/dev/null 2>&1; then
-        cargo deny check --disable-fetch advisories
+        cargo deny --offline check advisories
     else
         say "SKIPPED cargo deny advisories: the RustSec database could not be downloaded"
     fi

@@ -15,11 +15,6 @@ CARGO_DENY_VERSION=0.20.2
 PATH=$PWD/target/tools/bin:$PWD/.venv/bin:$PATH
 export PATH
 
-# Where qemu finds the ARM C library: Debian's cross package, or this machine itself when it is an ARM machine.
-if [ "$(uname -m)" = aarch64 ]; then arm_root=/; else arm_root=/usr/aarch64-linux-gnu; fi
-SEDGE_QEMU_LIB=${SEDGE_QEMU_LIB:-$arm_root}
-SEDGE_QEMU=${SEDGE_QEMU:-$(command -v qemu-aarch64 || command -v qemu-aarch64-static || true)}
-
 say() { printf '%s\n' "$*"; }
 
 fail() {
@@ -49,6 +44,22 @@ stage() {
         exit "$status"
     fi
     say "== $name: done in $((SECONDS - start)) s"
+}
+
+arm_qemu() { command -v "${SEDGE_QEMU:-qemu-aarch64}" || command -v qemu-aarch64-static; }
+
+# Prints the folder that qemu takes the ARM C library from (-L), or fails when there is none. This system's own ARM
+# library, where Debian's multiarch put one, goes first: qemu would take its libc.so.6 together with the loader of the
+# cross package, and a program that starts a thread then hangs.
+arm_root() {
+    local root
+    for root in ${SEDGE_QEMU_LIB:-/ /usr/aarch64-linux-gnu}; do
+        if [ -e "$root/lib/ld-linux-aarch64.so.1" ]; then
+            say "$root"
+            return
+        fi
+    done
+    return 1
 }
 
 has_arm_std() {

@@ -24,17 +24,18 @@ find_missing() {
         python3 -c 'import venv, ensurepip' 2>/dev/null ||
             needs "a Python environment of its own in .venv" python3 python3-venv
     fi
-    if wants qemu; then
-        [ -n "$SEDGE_QEMU" ] || needs "running the ARM program on this machine" qemu-user
-        compgen -G "$SEDGE_QEMU_LIB/lib*/ld-linux-aarch64.so.1" >/dev/null ||
-            needs "the C library of the ARM program under qemu" libc6-arm64-cross
-    fi
     if wants device; then
         command -v readelf >/dev/null || needs "reading which GLIBC the ARM program needs" binutils
         arm_rustc >/dev/null || rustup_arm_std || {
             needs "Rust's standard library for ARM" rustc-web libstd-rust-web-dev:arm64
             foreign_arm=yes
         }
+    fi
+    if wants qemu; then
+        arm_qemu >/dev/null || needs "running the ARM program on this machine" qemu-user
+        # Debian's Rust library for ARM brings the C library along.
+        arm_root >/dev/null || [ -n "$foreign_arm" ] ||
+            needs "the C library of the ARM program under qemu" libc6-arm64-cross
     fi
 }
 

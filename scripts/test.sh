@@ -6,8 +6,8 @@ set -eu
 scripts/setup.sh python device qemu
 scripts/device.sh
 
-# Looked up again: the setup may just have installed it.
-SEDGE_QEMU=${SEDGE_QEMU:-$(command -v qemu-aarch64 || command -v qemu-aarch64-static)}
+SEDGE_QEMU=$(arm_qemu)
+SEDGE_QEMU_LIB=$(arm_root)
 export SEDGE_QEMU SEDGE_QEMU_LIB
 export SEDGE_PYTHON=$PWD/.venv/bin/python
 export SEDGE_DEVICE=$PWD/$ARM_PROGRAM

@@ -19,6 +19,25 @@
 //! 5. `quantize::export` writes the static int8 QDQ graph, standard ONNX with a [`onnx::Card`].
 //!
 //! ONNX is the only form in which a network exists.
+//!
+//! # Example
+//!
+//! ```
+//! use sedge::camera;
+//! use sedge::mask::Mask;
+//! use sedge::onnx::{Card, Model};
+//! use sedge::pipeline::{MaskSize, Segmenter};
+//!
+//! let model = Model::read("models/deeplabv3_mnv2_dm05_voc21_257.int8.onnx".as_ref())?;
+//! let mut segmenter = Segmenter::new(&model, &Card::of(&model)?, MaskSize::Frame)?;
+//! let mut source = camera::open("synthetic:320x240@5:2")?;
+//! let mut mask = Mask::default();
+//! while let Some(frame) = source.next_frame() {
+//!     segmenter.segment(&frame?, &mut mask)?;
+//!     assert_eq!((mask.width, mask.height), (320, 240));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod camera;
 pub mod dataset;

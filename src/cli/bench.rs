@@ -12,8 +12,6 @@ use super::model::ModelArgs;
 /// Measure the time of one frame: prepare, infer, mask
 #[derive(clap::Args)]
 pub struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// Seconds of measuring, after warm-up
     #[arg(long, default_value_t = 5.0, value_parser = seconds)]
     seconds: f64,
@@ -26,6 +24,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 fn seconds(text: &str) -> anyhow::Result<f64> {

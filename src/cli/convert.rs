@@ -1,6 +1,6 @@
 //! `sedge convert`: from a float model to int8.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -25,12 +25,15 @@ pub struct Args {
     /// What the model will see, a few dozen frames of it: a folder of images or any source that `sedge run` reads
     #[arg(long, value_name = "DIR")]
     calibration: String,
+    /// Use only the first frames of --calibration
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    frames: Option<u64>,
     /// How the range of each activation is chosen
     #[arg(long, value_enum, default_value_t = MethodName::Mse)]
     method: MethodName,
-    /// Percentage of the values that --method percentile keeps
-    #[arg(long, value_name = "PERCENT", default_value_t = 99.99, value_parser = percentile)]
-    percentile: f64,
+    /// Percentage of the values that --method percentile keeps [default: 99.99]
+    #[arg(long, value_name = "PERCENT", value_parser = percentile)]
+    percentile: Option<f64>,
     /// Type of the activations
     #[arg(long, value_name = "u8|s8", default_value = "u8")]
     activations: Activations,
@@ -38,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     validate: Option<PathBuf>,
     /// Largest loss of mean IoU, in points, with which the int8 model is still written
-    #[arg(long, value_name = "POINTS", requires = "validate")]
+    #[arg(long, value_name = "POINTS", requires = "validate", value_parser = points)]
     max_drop: Option<f64>,
     #[command(flatten)]
     card: CardArgs,
@@ -54,11 +57,45 @@ enum MethodName {
     Mse,
 }
 
+/// What --method percentile keeps when it is not said.
+const PERCENTILE_DEFAULT: f64 = 99.99;
+
 fn percentile(text: &str) -> anyhow::Result<f64> {
     match text.parse::<f64>() {
         Ok(value) if value > 50.0 && value <= 100.0 => Ok(value),
         _ => bail!("write a percentage above 50 and up to 100"),
     }
+}
+
+fn points(text: &str) -> anyhow::Result<f64> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => bail!("write a number of points from 0 to 100"),
+    }
+}
+
+/// Whether two paths name one file.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// The number of frames to calibrate with, if it is known. Each is read twice, so the source must give them twice.
+fn calibration_frames(source: &str, limit: Option<u64>) -> anyhow::Result<Option<u64>> {
+    let metadata = std::fs::metadata(source);
+    let is_stream = source == "-"
+        || source.contains("://")
+        || metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    if is_stream {
+        bail!("{source}: calibration reads its frames twice; record a clip or a folder of images first");
+    }
+    let known = camera::open(source)?.info().frames;
+    if known.is_none() && limit.is_none() && source.starts_with("synthetic:") {
+        bail!("{source}: never ends; say with --frames how many frames to use");
+    }
+    Ok(known.into_iter().chain(limit).min())
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -68,22 +105,23 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let Some(rule) = card.input.clone() else {
         return Err(PipelineError::NoInputRule { model: model.origin.clone() }.into());
     };
-    if args.output == args.float {
+    if is_same_file(&args.output, &args.float) {
         bail!("{}: is the float model itself; give another name with -o", args.output.display());
     }
-    let method = match args.method {
-        MethodName::Minmax => Method::MinMax,
-        MethodName::Percentile => Method::Percentile(args.percentile),
-        MethodName::Mse => Method::Mse,
+    let method = match (args.method, args.percentile) {
+        (MethodName::Percentile, percent) => Method::Percentile(percent.unwrap_or(PERCENTILE_DEFAULT)),
+        (_, Some(_)) => return Err(super::usage("--percentile goes with --method percentile only")),
+        (MethodName::Minmax, None) => Method::MinMax,
+        (MethodName::Mse, None) => Method::Mse,
     };
-    let frames = camera::open(&args.calibration)?.info().frames;
+    let frames = calibration_frames(&args.calibration, args.frames)?;
     let passes = if method == Method::MinMax { 1 } else { 2 };
     let progress = Progress::new("calibrating", "frames", frames.map(|frames| frames * passes));
     let mut quantized = quantize::quantize(
         &model,
         &card,
         &rule,
-        Options { method, activations: args.activations },
+        Options { method, activations: args.activations, frames_max: args.frames },
         &|| camera::open(&args.calibration),
         &|_| progress.step(&String::new),
     )?;
@@ -127,6 +165,9 @@ fn report(quantized: &Quantized) -> anyhow::Result<()> {
         quantized.dropped_activations,
         quantized.float_nodes.len()
     );
+    if quantized.broken_frames > 0 {
+        text.push_str(&format!("{} broken calibration frames were left out\n", quantized.broken_frames));
+    }
     for node in &quantized.float_nodes {
         text.push_str(&format!("  float: {} ({}): {}\n", node.node, node.op, node.reason));
     }

@@ -22,10 +22,7 @@ use super::progress::Progress;
 /// name; those without a partner count as background. A folder of folders of images, one a class, is a classification
 /// data set.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
 pub struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// The data set's folder
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -35,6 +32,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {

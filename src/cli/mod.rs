@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand, each from arguments to one library call.
+//! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
 mod bench;
 #[cfg(feature = "host")]
@@ -58,6 +58,11 @@ impl Cli {
             Command::Zoo(args) => zoo::run(args),
         }
     }
+}
+
+/// An error for options that do not go together: exit code 2.
+fn usage(message: &str) -> anyhow::Error {
+    clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
 }
 
 /// Prints `text` to standard output; a reader that has seen enough (`| head`) is no error.

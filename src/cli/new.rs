@@ -96,6 +96,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let blueprint = Blueprint::of(zoo::find(&args.network)?, &settings)?;
     let mut model = blueprint.model(args.seed)?;
     let mut text = String::new();
+    let mut trained = blueprint.trained();
     if let Some(path) = &args.init {
         let bytes = std::fs::read(path).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
         let taken = transfer::transfer(&mut model, &Model::from_bytes(&path.display().to_string(), &bytes)?)?;
@@ -105,6 +106,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             provenance.parent_sha256 = Some(hash.iter().map(|byte| format!("{byte:02x}")).collect());
         }
         card.store(&mut model);
+        let added = taken
+            .biases_added
+            .iter()
+            .filter_map(|node| model.graph.initializers.get(&format!("{node}.bias")));
+        trained += added.map(|bias| bias.elements() as u64).sum::<u64>();
         text.push_str(&report(&taken, path));
     }
     model.write(&args.output)?;
@@ -112,7 +118,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "{} written: {}, {} parameters and {} running statistics, {:.1} million multiply-accumulates\n",
         args.output.display(),
         args.network,
-        grouped(blueprint.trained()),
+        grouped(trained),
         grouped(blueprint.statistics()),
         blueprint.macs() as f64 / 1e6
     ));

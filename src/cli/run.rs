@@ -18,12 +18,10 @@ use super::progress::Progress;
 /// Write a mask for every frame of a source
 #[derive(clap::Args)]
 pub struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// Where frames come from: an image, a folder of images, a clip (Motion-JPEG AVI, Y4M, or any other through
     /// ffmpeg), `-` for Y4M on standard input, an rtsp:// address, or synthetic:WIDTHxHEIGHT@FPS; without it the clip
     /// inside the program
-    #[arg(long, verbatim_doc_comment)]
+    #[arg(long)]
     source: Option<String>,
     /// Folder for the masks; without it `masks`, or `masks-2` and so on where that holds an earlier run
     #[arg(long, value_name = "DIR")]
@@ -46,6 +44,8 @@ pub struct Args {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]

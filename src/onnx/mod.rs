@@ -276,6 +276,20 @@ impl Graph {
         self.outputs.iter().any(|output| output.name == name)
     }
 
+    /// `wanted`, with underscores added until no tensor of the graph has that name.
+    pub fn fresh_name(&self, wanted: String) -> String {
+        let is_taken = |name: &String| {
+            self.initializers.contains_key(name)
+                || self.inputs.iter().any(|input| input.name == *name)
+                || self.nodes.iter().any(|node| node.outputs.contains(name))
+        };
+        let mut name = wanted;
+        while is_taken(&name) {
+            name.push('_');
+        }
+        name
+    }
+
     /// Makes every node that reads `from` read `to`. Graph outputs keep their names.
     pub fn redirect(&mut self, from: &str, to: &str) {
         for input in self.nodes.iter_mut().flat_map(|node| node.inputs.iter_mut()) {
@@ -305,3 +319,6 @@ impl Graph {
         self.initializers.retain(|name, _| used.contains(name));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::QuantizeError;
 use super::calibrate::{Activations, Params};
 use super::scheme::{Scheme, data_inputs};
+use super::weights::{WeightLayout, is_weighted};
 use crate::onnx::{Attribute, Graph, Model, Node, Tensor};
 
 /// A quantized model.
@@ -118,32 +119,38 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn node(&mut self, node: &Node) -> Result<(), QuantizeError> {
         let mut written = node.clone();
+        // Constants are quantized where they are data: bounds, slopes and what float nodes read stay as they are.
+        let mut data = Vec::new();
         if self.scheme.is_int8(node) {
-            for name in data_inputs(self.graph, node) {
-                if self.graph.initializers.contains_key(name) {
+            data.extend(data_inputs(self.graph, node));
+            for name in &data {
+                if self.graph.initializers.contains_key(*name) {
                     self.quantize_constant(name);
                 }
             }
-            if matches!(node.op.as_str(), "Conv" | "ConvTranspose" | "Gemm" | "MatMul") {
-                self.quantize_weights(node, &mut written)?;
-            }
         }
         for input in &mut written.inputs {
+            if self.graph.initializers.contains_key(input) && !data.contains(&input.as_str()) {
+                continue;
+            }
             if let Some(name) = self.dequantized.get(input) {
                 *input = name.clone();
             }
+        }
+        if self.scheme.is_int8(node) && is_weighted(node) {
+            self.quantize_weights(node, &mut written)?;
         }
         let quantized: Vec<String> =
             node.outputs.iter().filter(|name| self.scheme.group_of(name).is_some()).cloned().collect();
         // A graph output keeps its name behind the dequantize node, so what the node writes needs another.
         for output in written.outputs.iter_mut().filter(|output| quantized.contains(output)) {
             if self.graph.is_output(output) {
-                *output = format!("{output}_float");
+                *output = self.float_name(output);
             }
         }
         self.out.nodes.push(written);
         for name in &quantized {
-            let source = if self.graph.is_output(name) { format!("{name}_float") } else { name.clone() };
+            let source = if self.graph.is_output(name) { self.float_name(name) } else { name.clone() };
             self.quantize_tensor(name, &source);
         }
         Ok(())
@@ -155,9 +162,11 @@ impl Writer<'_> {
             return;
         };
         let (scale, zero_point) = self.write_params(group);
-        let quantized = format!("{name}_quantized");
-        let dequantized =
-            if self.graph.is_output(name) { name.to_string() } else { format!("{name}_dequantized") };
+        let quantized = self.graph.fresh_name(format!("{name}_quantized"));
+        let dequantized = match self.graph.is_output(name) {
+            true => name.to_string(),
+            false => self.graph.fresh_name(format!("{name}_dequantized")),
+        };
         self.out.nodes.push(Node::new(
             format!("{name}_QuantizeLinear"),
             "QuantizeLinear",
@@ -182,7 +191,8 @@ impl Writer<'_> {
             return;
         }
         let (scale, zero_point) = self.write_params(group);
-        let (quantized, dequantized) = (format!("{name}_quantized"), format!("{name}_dequantized"));
+        let [quantized, dequantized] =
+            ["quantized", "dequantized"].map(|part| self.graph.fresh_name(format!("{name}_{part}")));
         let tensor = &self.graph.initializers[name];
         let values =
             tensor.as_f32().unwrap_or_default().iter().map(|&value| self.params[group].quantize(value));
@@ -203,7 +213,8 @@ impl Writer<'_> {
     /// Stores a group's scale and zero point and gives their names.
     fn write_params(&mut self, group: usize) -> (String, String) {
         let Params { scale, zero_point, .. } = self.params[group];
-        let names = (format!("scale_{group}"), format!("zero_point_{group}"));
+        let fresh = |part: &str| self.graph.fresh_name(format!("{part}_{group}"));
+        let names = (fresh("scale"), fresh("zero_point"));
         let stored = match self.activations {
             Activations::U8 => Tensor::u8(&[], vec![zero_point as u8]),
             Activations::S8 => Tensor::i8(&[], vec![zero_point as i8]),
@@ -218,27 +229,24 @@ impl Writer<'_> {
         let name = node.inputs[1].clone();
         let tensor = &self.graph.initializers[&name];
         let values = tensor.as_f32().unwrap_or_default();
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(QuantizeError::Unfit {
-                model: self.origin.to_string(),
-                reason: format!(
-                    "weights {name} of {} are not finite; the float model is broken",
-                    node.place()
-                ),
-            });
-        }
-        let layout = Layout::of(node, &tensor.shape);
-        let input_scale = self.scheme.group_of(&node.inputs[0]).map_or(1.0, |group| self.params[group].scale);
         let bias = node.input(2).map(|name| self.graph.initializers[name].as_f32().unwrap_or_default());
+        if values.iter().chain(bias.unwrap_or_default()).any(|value| !value.is_finite()) {
+            let (model, place) = (self.origin.to_string(), node.place());
+            return Err(QuantizeError::WeightsNotFinite { model, place });
+        }
+        let Some(layout) = WeightLayout::of(node, &tensor.shape) else {
+            return Ok(());
+        };
+        let input_scale = self.scheme.group_of(&node.inputs[0]).map_or(1.0, |group| self.params[group].scale);
 
-        let mut scales = vec![0.0f32; layout.channels];
+        let mut scales = vec![0.0f32; layout.scales()];
         for (index, value) in values.iter().enumerate() {
-            let scale = &mut scales[layout.channel(index)];
+            let scale = &mut scales[layout.scale(index)];
             *scale = scale.max(value.abs() / 127.0);
         }
         for (channel, scale) in scales.iter_mut().enumerate() {
             // A channel with (nearly) no weights gets a scale at which its bias still fits.
-            let bias = bias.map_or(0.0, |bias| largest_bias(bias, channel, layout.channels));
+            let bias = bias.map_or(0.0, |bias| largest_bias(bias, channel, layout.scales()));
             let needed = (bias / (f64::from(input_scale) * BIAS_LIMIT)) as f32;
             *scale = scale.max(needed).max(f32::MIN_POSITIVE * 1e6);
         }
@@ -246,40 +254,53 @@ impl Writer<'_> {
             .iter()
             .enumerate()
             .map(|(index, value)| {
-                (value / scales[layout.channel(index)]).round_ties_even().clamp(-127.0, 127.0) as i8
+                (value / scales[layout.scale(index)]).round_ties_even().clamp(-127.0, 127.0) as i8
             })
             .collect();
 
         // Nodes that share weights but not the input's scale may need other scales; such a set gets its own name.
-        let mut stored = name.clone();
+        let mut stored = format!("{name}_weights");
         if self.weights.get(&stored).is_some_and(|known| *known != scales) {
-            stored = format!("{name}_of_{}", node.name);
+            stored = format!("{name}_weights_of_{}", node.name);
         }
         if !self.weights.contains_key(&stored) {
             let tensor = Tensor::i8(&tensor.shape, quantized);
             self.store_dequantized(&stored, tensor, &scales, layout.axis);
             self.weights.insert(stored.clone(), scales.clone());
         }
-        written.inputs[1] = format!("{stored}_dequantized");
+        written.inputs[1] = self.part_name(&stored, "dequantized");
 
-        if let (Some(values), Some(bias_name)) = (bias, node.input(2)) {
-            let shape = &self.graph.initializers[bias_name].shape;
+        if let Some(values) = bias {
             let accumulator: Vec<f32> = scales.iter().map(|&scale| input_scale * scale).collect();
-            let quantized = values
-                .iter()
-                .enumerate()
-                .map(|(index, &value)| {
-                    let scale = accumulator[index % accumulator.len()];
-                    (f64::from(value) / f64::from(scale)).round_ties_even().clamp(-BIAS_LIMIT, BIAS_LIMIT)
-                        as i32
-                })
-                .collect();
-            let stored = format!("{}_bias", node.name);
-            let axis = (accumulator.len() > 1).then(|| shape.len() as i64 - 1);
-            self.store_dequantized(&stored, Tensor::i32(shape, quantized), &accumulator, axis);
-            written.inputs[2] = format!("{stored}_dequantized");
+            written.inputs[2] = self.quantize_bias(&format!("{}_bias", node.name), values, &accumulator);
         }
         Ok(())
+    }
+
+    /// Stores a bias as s32 at the scales of the accumulator and gives its name behind the dequantize node.
+    fn quantize_bias(&mut self, name: &str, bias: &[f32], accumulator: &[f32]) -> String {
+        // The one number that a Gemm may have for all channels is written out; one scale may serve many channels.
+        let channels = bias.len().max(accumulator.len());
+        let quantized = (0..channels)
+            .map(|channel| {
+                let value = f64::from(bias[channel % bias.len()]);
+                let scale = f64::from(accumulator[channel % accumulator.len()]);
+                (value / scale).round_ties_even().clamp(-BIAS_LIMIT, BIAS_LIMIT) as i32
+            })
+            .collect();
+        let axis = (accumulator.len() > 1).then_some(0);
+        self.store_dequantized(name, Tensor::i32(&[channels], quantized), accumulator, axis);
+        self.part_name(name, "dequantized")
+    }
+
+    /// What a node writes in place of the graph output `name`, which its dequantized form is to be called.
+    fn float_name(&self, name: &str) -> String {
+        self.graph.fresh_name(format!("{name}_float"))
+    }
+
+    /// Name of one part of a stored constant.
+    fn part_name(&self, name: &str, part: &str) -> String {
+        self.graph.fresh_name(format!("{name}_{part}"))
     }
 
     /// Stores a symmetric integer constant and the node that dequantizes it.
@@ -289,15 +310,16 @@ impl Writer<'_> {
             crate::onnx::DataType::I32 => Tensor::i32(shape, vec![0; scales.len()]),
             _ => Tensor::i8(shape, vec![0; scales.len()]),
         };
-        let part = |part: &str| format!("{name}_{part}");
-        self.out.initializers.insert(part("quantized"), tensor);
-        self.out.initializers.insert(part("scale"), Tensor::f32(shape, scales.to_vec()));
-        self.out.initializers.insert(part("zero_point"), zeros);
+        let [quantized, scale, zero_point, dequantized] =
+            ["quantized", "scale", "zero_point", "dequantized"].map(|part| self.part_name(name, part));
+        self.out.initializers.insert(quantized.clone(), tensor);
+        self.out.initializers.insert(scale.clone(), Tensor::f32(shape, scales.to_vec()));
+        self.out.initializers.insert(zero_point.clone(), zeros);
         let mut node = Node::new(
-            part("DequantizeLinear"),
+            format!("{name}_DequantizeLinear"),
             "DequantizeLinear",
-            &[&part("quantized"), &part("scale"), &part("zero_point")],
-            &[&part("dequantized")],
+            &[&quantized, &scale, &zero_point],
+            &[&dequantized],
         );
         if let Some(axis) = axis {
             node = node.with("axis", Attribute::Int(axis));
@@ -308,35 +330,7 @@ impl Writer<'_> {
 
 /// Largest magnitude of the biases that belong to `channel`; one channel holds all where weights have one scale.
 fn largest_bias(bias: &[f32], channel: usize, channels: usize) -> f64 {
-    let of_channel = bias.iter().enumerate().filter(|(index, _)| index % channels == channel);
+    let of_channel =
+        bias.iter().enumerate().filter(|(index, _)| bias.len() == 1 || index % channels == channel);
     of_channel.map(|(_, value)| f64::from(value.abs())).fold(0.0, f64::max)
-}
-
-/// Where the output channels lie in a weight tensor.
-struct Layout {
-    channels: usize,
-    /// Axis of the channels, `None` where one scale serves all.
-    axis: Option<i64>,
-    /// Elements between two neighbours along the axis.
-    stride: usize,
-}
-
-impl Layout {
-    fn of(node: &Node, shape: &[usize]) -> Layout {
-        let axis = match node.op.as_str() {
-            "Conv" => 0,
-            // With groups one index along the axis stands for a channel of each group: no scale a channel in ONNX.
-            "ConvTranspose" if node.int("group", 1) != 1 => {
-                return Layout { channels: 1, axis: None, stride: 1 };
-            }
-            "ConvTranspose" => 1,
-            "Gemm" if node.int("transB", 0) != 0 => 0,
-            _ => shape.len() - 1,
-        };
-        Layout { channels: shape[axis], axis: Some(axis as i64), stride: shape[axis + 1..].iter().product() }
-    }
-
-    fn channel(&self, index: usize) -> usize {
-        index / self.stride % self.channels
-    }
 }

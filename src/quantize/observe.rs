@@ -91,6 +91,8 @@ impl Histogram {
 pub struct Frames {
     /// Their number.
     pub count: usize,
+    /// Broken ones, left out.
+    pub broken: u64,
     /// SHA-256 over width, height and pixels of each, in order.
     pub sha256: String,
 }
@@ -103,6 +105,7 @@ pub struct Observer {
     input: String,
     constants: BTreeMap<String, Range>,
     constant_values: BTreeMap<String, Vec<f32>>,
+    frames_max: u64,
 }
 
 /// The source, shared by the threads, with what is known of the frames taken so far.
@@ -110,25 +113,45 @@ struct Feed {
     source: Box<dyn Source>,
     hash: Sha256,
     taken: u64,
+    broken: u64,
 }
 
+/// A tensor's name and its elements.
+type Named<'a> = (&'a str, &'a [f32]);
+/// What is done with a frame's number and its tensors.
+type Look<'a> = dyn Fn(u64, &[Named]) -> Result<(), QuantizeError> + Sync + 'a;
 type OpenSource<'a> = &'a dyn Fn() -> Result<Box<dyn Source>, SourceError>;
 
 impl Observer {
-    /// An observer of `tensors`, which are activations, the graph's input, or constants.
+    /// An observer of `tensors`, which are activations, the graph's input, or constants, on up to `frames_max` frames.
     ///
     /// # Errors
     /// When the model does not run.
-    pub fn new(model: &Model, rule: &InputRule, tensors: Vec<String>) -> Result<Observer, QuantizeError> {
+    pub fn new(
+        model: &Model,
+        rule: &InputRule,
+        tensors: Vec<String>,
+        frames_max: Option<u64>,
+    ) -> Result<Observer, QuantizeError> {
         let input = model.graph.inputs.first().map(|input| input.name.clone()).unwrap_or_default();
         let (constants, computed): (Vec<String>, Vec<String>) = tensors
             .into_iter()
             .filter(|name| *name != input)
             .partition(|name| model.graph.initializers.contains_key(name));
-        let values: BTreeMap<String, Vec<f32>> = constants
-            .into_iter()
-            .filter_map(|name| Some((name.clone(), model.graph.initializers[&name].as_f32()?.to_vec())))
-            .collect();
+        let mut values: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+        for tensor in constants {
+            let floats = model.graph.initializers[&tensor].as_f32().map(<[f32]>::to_vec);
+            match floats {
+                Some(floats) if floats.iter().all(|value| value.is_finite()) => values.insert(tensor, floats),
+                Some(_) => {
+                    return Err(QuantizeError::WeightsNotFinite {
+                        model: model.origin.clone(),
+                        place: tensor,
+                    });
+                }
+                None => return Err(QuantizeError::NotFloat { model: model.origin.clone(), tensor }),
+            };
+        }
         Ok(Observer {
             model: model.origin.clone(),
             rule: rule.clone(),
@@ -136,6 +159,7 @@ impl Observer {
             input,
             constants: values.iter().map(|(name, values)| (name.clone(), Range::of(values))).collect(),
             constant_values: values,
+            frames_max: frames_max.unwrap_or(u64::MAX),
         })
     }
 
@@ -167,7 +191,16 @@ impl Observer {
         if feed.taken == 0 {
             return Err(QuantizeError::NoFrames { source_name: feed.source.info().name.clone() });
         }
-        let frames = Frames { count: feed.taken as usize, sha256: super::hex(&feed.hash.finalize()) };
+        let seen = lock(&ranges);
+        if let Some(tensor) = self.session.outputs().iter().find(|tensor| !seen.contains_key(*tensor)) {
+            return Err(QuantizeError::NotFloat { model: self.model.clone(), tensor: tensor.clone() });
+        }
+        drop(seen);
+        let frames = Frames {
+            count: feed.taken as usize,
+            broken: feed.broken,
+            sha256: super::hex(&feed.hash.finalize()),
+        };
         Ok((ranges.into_inner().unwrap_or_else(PoisonError::into_inner), frames))
     }
 
@@ -213,12 +246,8 @@ impl Observer {
 
     /// Runs the graph on every frame and hands `look` the frame's number and all tensors, on as many threads as the
     /// machine has cores. The first error ends it.
-    fn each_frame(
-        &self,
-        open: OpenSource,
-        look: &(dyn Fn(u64, &[(&str, &[f32])]) -> Result<(), QuantizeError> + Sync),
-    ) -> Result<Feed, QuantizeError> {
-        let feed = Mutex::new(Feed { source: open()?, hash: Sha256::new(), taken: 0 });
+    fn each_frame(&self, open: OpenSource, look: &Look) -> Result<Feed, QuantizeError> {
+        let feed = Mutex::new(Feed { source: open()?, hash: Sha256::new(), taken: 0, broken: 0 });
         let failure: Mutex<Option<QuantizeError>> = Mutex::new(None);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
@@ -240,7 +269,7 @@ impl Observer {
         &self,
         feed: &Mutex<Feed>,
         failure: &Mutex<Option<QuantizeError>>,
-        look: &(dyn Fn(u64, &[(&str, &[f32])]) -> Result<(), QuantizeError> + Sync),
+        look: &Look,
     ) -> Result<(), QuantizeError> {
         let [_, channels, height, width] = self.session.input_shape();
         let mut preparer = Preparer::new(self.rule.clone(), width as u32, height as u32)?;
@@ -248,13 +277,19 @@ impl Observer {
         loop {
             let frame = {
                 let mut feed = lock(feed);
-                if lock(failure).is_some() {
+                if feed.taken == self.frames_max || lock(failure).is_some() {
                     return Ok(());
                 }
                 let Some(frame) = feed.source.next_frame() else {
                     return Ok(());
                 };
-                let frame = frame?;
+                let frame = match frame {
+                    Err(error) if error.is_broken_frame() => {
+                        feed.broken += 1;
+                        continue;
+                    }
+                    frame => frame?,
+                };
                 feed.hash.update(frame.width.to_le_bytes());
                 feed.hash.update(frame.height.to_le_bytes());
                 feed.hash.update(&frame.data);
@@ -264,7 +299,7 @@ impl Observer {
             preparer.prepare(&frame, &mut input)?;
             let values = self.session.run(&input)?;
             let computed = self.session.outputs().iter().map(String::as_str);
-            let mut tensors: Vec<(&str, &[f32])> =
+            let mut tensors: Vec<Named> =
                 computed.zip(&values).filter_map(|(name, value)| Some((name, value.as_f32()?))).collect();
             tensors.push((&self.input, &input));
             look(frame.number, &tensors)?;

@@ -92,8 +92,9 @@ fn transformer(
 fn attention(b: &mut Builder, name: &str, p: &Value, layer_norm: bool) -> Value {
     let part = |part: &str| format!("{name}.{part}");
     let channels = p.channels();
-    // Small weights: the squares of large values would grow from block to block.
     let point = |filters| Conv::new(filters, 1).bias().initial(Initial::TruncatedNormal(0.02));
+    // Every block starts as the identity: squares would grow from block to block.
+    let silent = |filters| Conv::new(filters, 1).bias().initial(Initial::Constant(0.0));
     let a = if layer_norm {
         b.layer_norm(&part("norm"), p, EPSILON)
     } else {
@@ -108,10 +109,10 @@ fn attention(b: &mut Builder, name: &str, p: &Value, layer_norm: bool) -> Value 
     let value = b.conv(&part("value"), &a, point(channels));
     let value = b.act(&part("value"), &value, Act::Relu);
     let mixed = b.mul(&part("mixed"), &value, &context);
-    let mixed = b.conv(&part("project"), &mixed, point(channels));
+    let mixed = b.conv(&part("project"), &mixed, silent(channels));
     let o = b.add(&part("add"), &mixed, p);
     let y = b.conv(&part("widen"), &a, point(2 * channels));
-    let y = b.conv(&part("narrow"), &y, point(channels));
+    let y = b.conv(&part("narrow"), &y, silent(channels));
     b.add(&part("out"), &o, &y)
 }
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::ZooError;
 use super::registry::Network;
+use crate::onnx::Task;
 
 /// Choices for one network; what is `None` or empty is as usual for it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -154,8 +155,12 @@ impl Settings {
         let wrong = |reason: String| ZooError::Setting { network: network.name, reason };
         self.check_offered(network)?;
         let classes = self.classes.unwrap_or(network.usual_classes);
-        if classes == 0 || classes > CLASSES_MAX {
-            return Err(wrong(format!("{classes} classes; give 1 to {CLASSES_MAX}")));
+        let classes_max = match network.task {
+            Task::Segmentation => MASK_CLASSES_MAX,
+            Task::Classification => CHANNELS_MAX,
+        };
+        if !(1..=classes_max).contains(&classes) {
+            return Err(wrong(format!("{classes} classes; give 1 to {classes_max}")));
         }
         let size = self.size.unwrap_or(network.usual_size);
         network.sizes.check(network.name, size)?;
@@ -187,11 +192,16 @@ impl Settings {
             return Err(wrong(format!("--output-stride {output_stride}; it has {strides:?}")));
         }
         let fc_widths = self.fc_widths.unwrap_or((4096, 4096));
-        if fc_widths.0 == 0 || fc_widths.1 == 0 {
-            return Err(wrong("--fc-widths holds 0; give two numbers of channels".to_string()));
+        let channels_fit = |channels: usize| (1..=CHANNELS_MAX).contains(&channels);
+        if !(channels_fit(fc_widths.0) && channels_fit(fc_widths.1)) {
+            let (fc6, fc7) = fc_widths;
+            return Err(wrong(format!("--fc-widths {fc6},{fc7}; give two numbers from 1 to {CHANNELS_MAX}")));
         }
         if let Some(stage) = self.stages.iter().find(|stage| !(1..=5).contains(*stage)) {
             return Err(wrong(format!("--stages {stage}; the stages are 1 to 5")));
+        }
+        if !self.stages.is_sorted_by(|a, b| a < b) {
+            return Err(wrong(format!("--stages {:?}; give each stage once, in rising order", self.stages)));
         }
         Ok(Choice {
             classes,
@@ -233,8 +243,10 @@ impl Settings {
     }
 }
 
-/// More classes than any data set that fits in memory.
-const CLASSES_MAX: usize = 65_536;
+/// Ids that fit in a mask of bytes.
+const MASK_CLASSES_MAX: usize = 256;
+/// More channels than any network that fits in memory.
+const CHANNELS_MAX: usize = 65_536;
 const WIDTH_MIN: f32 = 0.1;
 const WIDTH_MAX: f32 = 4.0;
 

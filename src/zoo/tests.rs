@@ -1,6 +1,7 @@
 //! Parameter counts and output shapes of every network, and what happens with settings that do not fit.
 
 use super::*;
+use crate::onnx::Task;
 
 /// Whether a count includes the running statistics of batch norms.
 #[derive(Clone, Copy, Debug)]
@@ -152,10 +153,46 @@ fn wrong_names_and_settings() {
         (refused("mobilenetv2", width(0.0, classes(3))), "give 0.1 to 4"),
         (refused("mobilenetv2", Settings { head: Some(Head::Small), ..classes(3) }), "classic, features"),
         (refused("resnet50", stages(&[6], 32)), "the stages are 1 to 5"),
+        (refused("resnet50", stages(&[5, 5], 32)), "each stage once"),
+        (refused("unet-mnv2", classes(257)), "give 1 to 256"),
+        (refused("fcn-8s", Settings { fc_widths: Some((0, 8)), ..classes(3) }), "from 1 to 65536"),
         (refused("resnet50", stages(&[5], 4)), "[32, 16, 8]"),
     ];
     let wrong: Vec<_> = cases.iter().filter(|(message, part)| !message.contains(part)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn too_large_for_a_file() {
+    let settings = Settings { fc_widths: Some((8192, 8192)), ..classes(3) };
+    let blueprint = Blueprint::of(find("fcn-32s").unwrap(), &settings).unwrap();
+    assert!(matches!(blueprint.model(0), Err(ZooError::TooLarge { .. })));
+}
+
+/// Every size that is offered can be built: the smallest, the next ones, and one that is not square.
+#[test]
+fn smallest_sizes() {
+    let mut failures = Vec::new();
+    for network in NETWORKS {
+        let Sizes { min, multiple } = network.sizes;
+        for size in [(min, min), (min + multiple, min + multiple), (min, min + 2 * multiple)] {
+            let settings = Settings { size: Some(size), ..Settings::default() };
+            match Blueprint::of(network, &settings) {
+                Err(error) => failures.push(error.to_string()),
+                Ok(blueprint) => {
+                    let shape = blueprint.outputs().next().map(|(_, shape)| shape.to_vec());
+                    let expected = match network.task {
+                        Task::Segmentation => vec![1, network.usual_classes, size.0, size.1],
+                        Task::Classification => vec![1, network.usual_classes],
+                    };
+                    if shape.as_ref() != Some(&expected) {
+                        failures.push(format!("{} at {size:?}: {shape:?}", network.name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// Costs of a network small enough to count by hand.

@@ -48,6 +48,11 @@ impl Cli {
     }
 }
 
+/// Prints a line to standard error. Where nobody can read it any more (a closed pipe or terminal), the work goes on.
+pub fn say(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
 /// Prints `text` to standard output; a reader that has seen enough (`| head`) is no error.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

@@ -83,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         (Some(known), Some(limit)) => Some(known.min(limit)),
         (known, limit) => known.or(limit),
     };
-    eprintln!("{} -> {} -> {}", source.info().name, model.origin, out.display());
+    super::say(&format!("{} -> {} -> {}", source.info().name, model.origin, out.display()));
     let classes = segmenter.classes().to_vec();
     let progress = Progress::new("segmenting", "frames", total);
     let mut run = Run::new(source.as_mut(), &mut segmenter, &mut folder, Options { overlay: args.overlay });

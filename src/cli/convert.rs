@@ -71,15 +71,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let Some(rule) = card.input.clone() else {
         return Err(PipelineError::NoInputRule { model: model.origin.clone() }.into());
     };
-    if args.output == args.float {
-        bail!("{}: is the float model itself; give another name with -o", args.output.display());
-    }
+    check_output(&args)?;
     let method = match args.method {
         MethodName::Minmax => Method::MinMax,
         MethodName::Percentile => Method::Percentile(args.percentile),
         MethodName::Mse => Method::Mse,
     };
-    let known = camera::open(&args.calibration)?.info().frames;
+    let known = calibration_frames(&args)?;
     let frames = known.into_iter().chain(args.frames).min();
     let passes = if method == Method::MinMax { 1 } else { 2 };
     let progress = Progress::new("calibrating", "frames", frames.map(|frames| frames * passes));
@@ -121,6 +119,40 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     quantized.model.write(&args.output)?;
     super::print(&format!("{} written\n", args.output.display()))
+}
+
+/// Finds out before the work, not after it, that the result has no place.
+fn check_output(args: &Args) -> anyhow::Result<()> {
+    let output = &args.output;
+    let is_float = match (output.canonicalize(), args.float.canonicalize()) {
+        (Ok(output), Ok(float)) => output == float,
+        _ => false,
+    };
+    if is_float {
+        bail!("{}: is the float model itself; give another name with -o", output.display());
+    }
+    if output.is_dir() {
+        bail!("{}: is a folder; give the name of a file with -o", output.display());
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("{}: the folder {} does not exist; make it first", output.display(), folder.display());
+    }
+    Ok(())
+}
+
+/// How many frames the calibration source holds, where it knows. It is read more than once, and to its end.
+fn calibration_frames(args: &Args) -> anyhow::Result<Option<u64>> {
+    let source = &args.calibration;
+    if source == "-" {
+        bail!("--calibration reads its frames twice, which a pipe cannot give; save them as a file first");
+    }
+    let known = camera::open(source)?.info().frames;
+    let endless = source.starts_with("synthetic:") || source.contains("://");
+    if endless && known.or(args.frames).is_none() {
+        bail!("{source}: may have no end; say with --frames how many frames to take");
+    }
+    Ok(known)
 }
 
 /// What became of the nodes.

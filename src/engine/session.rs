@@ -11,6 +11,9 @@ use super::EngineError;
 use super::tensors;
 use crate::onnx::{DataType, Model};
 
+/// Most pixels on a side of an input, as of a frame.
+const SIDE_MAX: usize = 16_384;
+
 /// A model that is ready to run, on one thread.
 pub struct Session {
     model: String,
@@ -128,6 +131,10 @@ fn image_input(model: &Model) -> Result<[usize; 4], EngineError> {
         )));
     }
     match input.fixed_shape().as_deref() {
+        Some(&[1, 1 | 3, height, width]) if height.max(width) > SIDE_MAX => Err(wrong(format!(
+            "input {} has {height}x{width} pixels; {SIDE_MAX} on a side is the most",
+            input.name
+        ))),
         Some(&[1, channels @ (1 | 3), height, width]) => Ok([1, channels, height, width]),
         Some(&[1, _, _, 1 | 3]) => Err(wrong(format!(
             "input {} has its channels last; export it with channels first (tf2onnx: --inputs-as-nchw {})",

@@ -25,7 +25,7 @@ check: ## Checks format, lints, documentation, licences and the device profile
 fmt: ## Formats the code
 	@cargo fmt
 
-lint: ## Runs clippy as the check does
+lint: ## Runs clippy on everything of the default profile
 	@cargo clippy --release --all-targets -- -D warnings
 
 clean: ## Removes all that was built and the Python environment

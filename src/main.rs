@@ -10,6 +10,9 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(usage) = error.downcast_ref::<clap::Error>() {
+                usage.exit();
+            }
             cli::say(&format!("error: {}", message(&error)));
             ExitCode::FAILURE
         }

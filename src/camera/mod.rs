@@ -12,7 +12,8 @@
 //! | a JPEG or PNG file | [`Still`] |
 //! | any other file, or `scheme://...` | [`Ffmpeg`], a child process |
 //!
-//! [`demo`] is the clip inside the program. What a file holds is told from its first bytes, not from its name. Pictures
+//! [`demo`] is the clip inside the program. But for `.y4m`, what a file holds is told from its first
+//! bytes, not from its name. Pictures
 //! with more than 16384 pixels on a side or more than 256 MiB of pixels are refused.
 
 use crate::frame::Frame;

@@ -31,9 +31,9 @@ pub struct Args {
     /// How the range of each activation is chosen
     #[arg(long, value_enum, default_value_t = MethodName::Mse)]
     method: MethodName,
-    /// Percentage of the values that --method percentile keeps
-    #[arg(long, value_name = "PERCENT", default_value_t = 99.99, value_parser = percentile)]
-    percentile: f64,
+    /// Percentage of the values that --method percentile keeps [default: 99.99]
+    #[arg(long, value_name = "PERCENT", value_parser = percentile)]
+    percentile: Option<f64>,
     /// Type of the activations
     #[arg(long, value_name = "u8|s8", default_value = "u8")]
     activations: Activations,
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     validate: Option<PathBuf>,
     /// Largest loss of mean IoU, in points, with which the int8 model is still written
-    #[arg(long, value_name = "POINTS", requires = "validate")]
+    #[arg(long, value_name = "POINTS", requires = "validate", value_parser = points)]
     max_drop: Option<f64>,
     #[command(flatten)]
     card: CardArgs,
@@ -57,10 +57,20 @@ enum MethodName {
     Mse,
 }
 
+/// What --method percentile keeps when it is not said.
+const PERCENTILE_DEFAULT: f64 = 99.99;
+
 fn percentile(text: &str) -> anyhow::Result<f64> {
     match text.parse::<f64>() {
         Ok(value) if value > 50.0 && value <= 100.0 => Ok(value),
         _ => bail!("write a percentage above 50 and up to 100"),
+    }
+}
+
+fn points(text: &str) -> anyhow::Result<f64> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => bail!("write a number of points from 0 to 100"),
     }
 }
 
@@ -72,10 +82,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Err(PipelineError::NoInputRule { model: model.origin.clone() }.into());
     };
     check_output(&args)?;
-    let method = match args.method {
-        MethodName::Minmax => Method::MinMax,
-        MethodName::Percentile => Method::Percentile(args.percentile),
-        MethodName::Mse => Method::Mse,
+    let method = match (args.method, args.percentile) {
+        (MethodName::Percentile, percent) => Method::Percentile(percent.unwrap_or(PERCENTILE_DEFAULT)),
+        (_, Some(_)) => return Err(super::usage("--percentile goes with --method percentile only")),
+        (MethodName::Minmax, None) => Method::MinMax,
+        (MethodName::Mse, None) => Method::Mse,
     };
     let known = calibration_frames(&args)?;
     let frames = known.into_iter().chain(args.frames).min();
@@ -141,16 +152,16 @@ fn check_output(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many frames the calibration source holds, where it knows. It is read more than once, and to its end.
+/// How many frames the calibration source holds, where it knows. Each is read twice, so the source must give it twice.
 fn calibration_frames(args: &Args) -> anyhow::Result<Option<u64>> {
-    let source = &args.calibration;
-    if source == "-" {
-        bail!("--calibration reads its frames twice, which a pipe cannot give; save them as a file first");
+    let source = args.calibration.as_str();
+    let is_device = std::fs::metadata(source).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    if source == "-" || source.contains("://") || is_device {
+        bail!("{source}: calibration reads its frames twice; record a clip or a folder of images first");
     }
     let known = camera::open(source)?.info().frames;
-    let endless = source.starts_with("synthetic:") || source.contains("://");
-    if endless && known.or(args.frames).is_none() {
-        bail!("{source}: may have no end; say with --frames how many frames to take");
+    if known.is_none() && args.frames.is_none() && source.starts_with("synthetic:") {
+        bail!("{source}: never ends; say with --frames how many frames to use");
     }
     Ok(known)
 }
@@ -163,6 +174,9 @@ fn report(quantized: &Quantized) -> anyhow::Result<()> {
         quantized.dropped_activations,
         quantized.float_nodes.len()
     );
+    if quantized.broken_frames > 0 {
+        text.push_str(&format!("{} broken calibration frames were left out\n", quantized.broken_frames));
+    }
     for node in &quantized.float_nodes {
         text.push_str(&format!("  float: {} ({}): {}\n", node.node, node.op, node.reason));
     }

@@ -121,6 +121,14 @@ fn dim(dim: &sedge::onnx::Dim) -> String {
     }
 }
 
+/// A number where the dimension is known, else its name.
+fn json_dim(dim: &sedge::onnx::Dim) -> serde_json::Value {
+    match dim {
+        sedge::onnx::Dim::Fixed(size) => json!(size),
+        sedge::onnx::Dim::Symbol(name) => json!(name),
+    }
+}
+
 fn card_text(text: &mut String, card: &Card) -> anyhow::Result<()> {
     if *card == Card::default() {
         writeln!(text, "  no card")?;
@@ -150,7 +158,7 @@ fn json(model: &Model, card: &Card, nodes: &[NodeCost]) -> anyhow::Result<String
     let (parameters, bytes) = cost::parameters(&model.graph);
     let values = |infos: &[sedge::onnx::ValueInfo]| -> Vec<serde_json::Value> {
         let one = |info: &sedge::onnx::ValueInfo| {
-            let dims: Vec<String> = info.shape.iter().flatten().map(dim).collect();
+            let dims: Vec<serde_json::Value> = info.shape.iter().flatten().map(json_dim).collect();
             json!({ "name": info.name, "type": info.data_type.to_string(), "shape": dims })
         };
         infos.iter().map(one).collect()

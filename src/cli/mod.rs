@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand, each from arguments to one library call.
+//! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
 mod bench;
 #[cfg(feature = "host")]
@@ -46,6 +46,11 @@ impl Cli {
             Command::Inspect(args) => inspect::run(args),
         }
     }
+}
+
+/// An error for options that do not go together: exit code 2.
+fn usage(message: &str) -> anyhow::Error {
+    clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
 }
 
 /// Prints a line to standard error. Where nobody can read it any more (a closed pipe or terminal), the work goes on.

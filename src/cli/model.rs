@@ -118,7 +118,9 @@ impl CardArgs {
                 let color = if mean.len() == 1 { ColorOrder::Gray } else { ColorOrder::Rgb };
                 InputRule { color, mean: mean.clone(), std: std.clone(), resize: ResizeRule::Stretch }
             }
-            (None, ..) if given => bail!("a model without a card needs both --mean and --std"),
+            (None, ..) if given => {
+                return Err(super::usage("a model without a card needs both --mean and --std"));
+            }
             (None, ..) => return Ok(None),
         };
         if let Some(color) = self.color {

@@ -1,9 +1,9 @@
-//! A model prepared to run with tract. With `onnx/`, the only place that knows tract.
+//! A model prepared to run with tract. With `engine/tensors` and `onnx/`, the only place that knows tract.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tract_core::prelude::{Framework, IntoRunnable, TValue, TypedRunnableModel, tvec};
+use tract_core::prelude::{Framework, IntoRunnable, TValue, TractResult, TypedRunnableModel, tvec};
 use tract_onnx::prelude::InferenceModelExt;
 
 use super::EngineError;
@@ -87,7 +87,7 @@ impl Session {
         let failed = |reason: String| EngineError::Inference { model: self.model.clone(), reason };
         let tensor = tract_core::prelude::Tensor::from_shape(&self.input_shape, input)
             .map_err(|error| failed(error.to_string()))?;
-        let outputs = self.plan.run(tvec!(tensor.into())).map_err(|error| failed(format!("{error:#}")))?;
+        let outputs = guarded(|| self.plan.run(tvec!(tensor.into()))).map_err(failed)?;
         Ok(outputs.into_iter().map(Value).collect())
     }
 }
@@ -107,7 +107,8 @@ pub(crate) fn evaluate(
         .map(|name| crate::onnx::ValueInfo { name: name.clone(), data_type: DataType::Other(0), shape: None })
         .collect();
     alone.graph.nodes = vec![node.clone()];
-    let outputs = plan(&alone).ok()?.run(tvec!()).ok()?;
+    let plan = plan(&alone).ok()?;
+    let outputs = guarded(|| plan.run(tvec!())).ok()?;
     outputs.iter().map(|value| tensors::from_tract(value)).collect()
 }
 
@@ -148,8 +149,8 @@ fn image_input(model: &Model) -> Result<[usize; 4], EngineError> {
     }
 }
 
-/// Parses, checks and optimizes with tract. Tract may panic on graphs that contradict themselves in ways that
-/// Sedge's own check does not know; such a panic is an error like any other.
+/// Parses, checks and optimizes with tract, which may panic on graphs that contradict themselves in ways that Sedge's
+/// own check does not know.
 fn plan(model: &Model) -> Result<Arc<TypedRunnableModel>, EngineError> {
     let onnx = tract_onnx::onnx();
     if let Some(node) = model.graph.nodes.iter().find(|node| {
@@ -163,12 +164,15 @@ fn plan(model: &Model) -> Result<Arc<TypedRunnableModel>, EngineError> {
         });
     }
     let proto = model.to_proto();
-    let prepared = catch_unwind(AssertUnwindSafe(|| {
-        onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable()
-    }));
-    match prepared {
-        Ok(Ok(plan)) => Ok(plan),
-        Ok(Err(error)) => Err(preparation(model, format!("{error:#}").replace('\n', " "))),
-        Err(_) => Err(preparation(model, "the inference engine gave up on its graph".to_string())),
+    guarded(|| onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable())
+        .map_err(|reason| preparation(model, reason))
+}
+
+/// Calls into tract; a panic there is an error like any other. Nothing of what it leaves behind is used afterwards.
+fn guarded<T>(call: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(format!("{error:#}").replace('\n', " ")),
+        Err(_) => Err("the inference engine gave up on the graph".to_string()),
     }
 }

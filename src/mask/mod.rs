@@ -20,6 +20,20 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// The mask at another size, each pixel the class of the nearest.
+    pub fn scaled(&self, width: u32, height: u32) -> Mask {
+        let nearest = |place: u32, size: u32, own: u32| {
+            (u64::from(place) * u64::from(own) / u64::from(size.max(1))) as usize
+        };
+        let data = (0..height)
+            .flat_map(|y| {
+                let row = nearest(y, height, self.height) * self.width as usize;
+                (0..width).map(move |x| self.data[row + nearest(x, width, self.width)])
+            })
+            .collect();
+        Mask { width, height, data }
+    }
+
     /// Pixels of each class id, 256 counts.
     pub fn histogram(&self) -> [u64; 256] {
         let mut counts = [0; 256];

@@ -6,24 +6,29 @@ use super::{Graph, Node};
 /// Multiply-accumulates of one inference in `node`; 0 for operators without weights.
 pub fn node_macs(node: &Node, shapes: &Shapes) -> u64 {
     let shape = |name: Option<&str>| name.and_then(|name| shapes.get(name)).map(Vec::as_slice);
-    let elements = |shape: &[usize]| shape.iter().map(|&size| size as u64).product::<u64>();
+    let elements =
+        |shape: &[usize]| shape.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
     let (Some(output), Some(weights)) = (shape(Some(node.output())), shape(node.input(1))) else {
         return 0;
     };
     match node.standard_op() {
         // Each output element sums over the weights of its filter.
-        "Conv" => elements(output) * elements(&weights[1..]),
+        "Conv" if !weights.is_empty() => elements(output).saturating_mul(elements(&weights[1..])),
         // Each input element is multiplied with the weights that lead on from its channel.
-        "ConvTranspose" => shape(node.input(0)).map_or(0, |input| elements(input) * elements(&weights[1..])),
-        "Gemm" => elements(output) * elements(weights) / output[1].max(1) as u64,
-        "MatMul" => elements(output) * weights[weights.len() - 2] as u64,
+        "ConvTranspose" if !weights.is_empty() => {
+            shape(node.input(0)).map_or(0, |input| elements(input).saturating_mul(elements(&weights[1..])))
+        }
+        "Gemm" if output.len() == 2 => {
+            elements(output).saturating_mul(elements(weights)) / output[1].max(1) as u64
+        }
+        "MatMul" if weights.len() > 1 => elements(output).saturating_mul(weights[weights.len() - 2] as u64),
         _ => 0,
     }
 }
 
 /// Multiply-accumulates of one inference of the whole graph.
 pub fn macs(graph: &Graph, shapes: &Shapes) -> u64 {
-    graph.nodes.iter().map(|node| node_macs(node, shapes)).sum()
+    graph.nodes.iter().map(|node| node_macs(node, shapes)).fold(0, u64::saturating_add)
 }
 
 /// Number and bytes of the stored constants.

@@ -1,7 +1,7 @@
 //! From a frame to the class of the whole image.
 
 use super::PipelineError;
-use super::segmenter::Network;
+use super::network::Network;
 use crate::frame::Frame;
 use crate::onnx::{Card, Model};
 
@@ -15,13 +15,19 @@ impl Classifier {
     /// Prepares `model`; `card` tells its input rule.
     ///
     /// # Errors
-    /// When the model does not run, or gives no scores `[1, classes]` (dimensions of size 1 may follow).
+    /// When the model does not run, gives no scores `[1, classes]` (dimensions of size 1 may follow), or has another
+    /// number of labels.
     pub fn new(model: &Model, card: &Card) -> Result<Classifier, PipelineError> {
         let mut network = Network::new(model, card)?;
         let (output, shape) = network.try_out()?;
         match shape.as_slice() {
             &[1, classes, ref rest @ ..] if classes > 0 && rest.iter().all(|&size| size == 1) => {
-                Ok(Classifier { network, classes })
+                match card.labels.len() {
+                    names if names != 0 && names != classes => {
+                        Err(PipelineError::Classes { model: model.origin.clone(), logits: classes, names })
+                    }
+                    _ => Ok(Classifier { network, classes }),
+                }
             }
             _ => Err(PipelineError::Output {
                 model: model.origin.clone(),

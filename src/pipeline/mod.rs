@@ -2,6 +2,7 @@
 
 mod classifier;
 mod latency;
+mod network;
 mod run;
 mod segmenter;
 
@@ -52,7 +53,7 @@ pub enum PipelineError {
     },
     /// Names and logits differ in number.
     #[error(
-        "{model}: gives logits of {logits} classes, but {names} are named; correct its card or --classes"
+        "{model}: gives logits of {logits} classes, but {names} are named; correct its card, --classes or --labels"
     )]
     Classes {
         /// The model.

@@ -157,14 +157,16 @@ impl<'a> Run<'a> {
 
     fn draw(&mut self, frame: &Frame) -> Result<Vec<u8>, PipelineError> {
         frame.write_rgb(&mut self.rgb)?;
-        overlay::draw(
-            &mut self.rgb,
-            frame.width,
-            frame.height,
-            &self.mask,
-            self.segmenter.classes(),
-            Legend::Shown,
-        )?;
+        let (width, height) = (frame.width, frame.height);
+        // A mask of the network's size is drawn at the frame's, each of its pixels as a block.
+        let scaled;
+        let mask = if (self.mask.width, self.mask.height) == (width, height) {
+            &self.mask
+        } else {
+            scaled = self.mask.scaled(width, height);
+            &scaled
+        };
+        overlay::draw(&mut self.rgb, width, height, mask, self.segmenter.classes(), Legend::Shown)?;
         Ok(overlay::encode_jpeg(&self.rgb, frame.width, frame.height)?)
     }
 }

@@ -140,10 +140,14 @@ pub fn calibrate(
             Params::cover(range, limits)
         })
         .collect();
-    for name in scheme.tensors() {
-        let is_input = model.graph.inputs.iter().any(|input| input.name == name);
-        if let (true, Some(group)) = (is_input, scheme.group_of(name)) {
-            params[group] = pixels(rule, limits);
+    let levels = pixel_levels(rule);
+    let pixels_range = Range::of(&levels);
+    for input in &model.graph.inputs {
+        let Some(group) = scheme.group_of(&input.name) else { continue };
+        // Other tensors of the group, such as the input resized, must fit what is made for pixels.
+        let union = unions[group].union(pixels_range);
+        if union.width() <= pixels_range.width() * 1.001 {
+            params[group] = pixels(&levels, limits);
         }
     }
     params
@@ -174,27 +178,25 @@ fn percentile(histogram: &Histogram, percent: f64) -> Range {
 const SHRINK_STEPS: usize = 60;
 
 /// The range with the least mean squared error of quantization, among those that keep one end where it is or shrink
-/// both towards 0 by the same factor. The error counts rounding inside the range and clipping outside.
+/// both towards 0 by the same factor. The error counts rounding of every value and clipping outside the range. (Exact
+/// zeros do not suffer rounding; leaving them out clips more and was measured to keep masks less well.)
 fn least_error(histogram: &Histogram, limits: (i32, i32)) -> Range {
     let whole = Range { min: histogram.range.min.min(0.0), max: histogram.range.max.max(0.0) };
     let bins = histogram.counts.len();
     let step = (f64::from(histogram.range.max) - f64::from(histogram.range.min)) / bins as f64;
+    let values = histogram.counts.iter().sum::<u64>() as f64;
     let error = |range: Range| -> f64 {
         let params = Params::cover(range, limits);
         let (low, high) = (f64::from(params.dequantize(limits.0)), f64::from(params.dequantize(limits.1)));
         let rounding = f64::from(params.scale).powi(2) / 12.0;
-        let sum: f64 = histogram
-            .counts
-            .iter()
-            .enumerate()
+        let clipped: f64 = (histogram.counts.iter().enumerate())
             .filter(|(_, count)| **count > 0)
             .map(|(bin, &count)| {
                 let center = f64::from(histogram.range.min) + step * (bin as f64 + 0.5);
-                let outside = (low - center).max(center - high).max(0.0);
-                count as f64 * (rounding + outside * outside)
+                count as f64 * (low - center).max(center - high).max(0.0).powi(2)
             })
             .sum();
-        sum
+        clipped + rounding * values
     };
     let mut best = (error(whole), whole);
     for part in (1..SHRINK_STEPS).map(|k| k as f32 / SHRINK_STEPS as f32) {
@@ -213,17 +215,21 @@ fn least_error(histogram: &Histogram, limits: (i32, i32)) -> Range {
     best.1
 }
 
-/// Parameters for the network's input, which holds only the 256 values of each colour channel: those that bring them
-/// back with the least squared error. (Covering `[-1, 1]` exactly would put every pixel half-way between two steps.)
-fn pixels(rule: &InputRule, limits: (i32, i32)) -> Params {
-    let levels: Vec<f32> = (0..rule.mean.len())
+/// All values that the network's input can hold: 256 in each colour channel.
+fn pixel_levels(rule: &InputRule) -> Vec<f32> {
+    (0..rule.mean.len())
         .flat_map(|c| (0..256).map(move |pixel| (pixel as f32 / 255.0 - rule.mean[c]) / rule.std[c]))
-        .collect();
-    let covering = Params::cover(Range::of(&levels), limits);
+        .collect()
+}
+
+/// Parameters that bring the values of pixels back with the least squared error. (Covering `[-1, 1]` exactly would put
+/// each of them half-way between two steps.)
+fn pixels(levels: &[f32], limits: (i32, i32)) -> Params {
+    let covering = Params::cover(Range::of(levels), limits);
     let error = |params: &Params| -> f64 {
         levels.iter().map(|&v| f64::from(params.dequantize(params.quantize(v)) - v).powi(2)).sum()
     };
-    let stretched = |percent_of_percent: i32| covering.scale * (1.0 + percent_of_percent as f32 / 10_000.0);
+    let stretched = |basis_points: i32| covering.scale * (1.0 + basis_points as f32 / 10_000.0);
     (0..=200)
         .flat_map(|k| (-1..=1).map(move |shift| (k, shift)))
         .map(|(k, shift)| Params {
@@ -291,7 +297,7 @@ mod tests {
     fn pixels_come_back() {
         let rule = InputRule::symmetric();
         for activations in [Activations::U8, Activations::S8] {
-            let params = pixels(&rule, activations.limits());
+            let params = pixels(&pixel_levels(&rule), activations.limits());
             let distinct: std::collections::BTreeSet<i32> =
                 (0..256).map(|p| params.quantize((p as f32 / 255.0 - 0.5) / 0.5)).collect();
             assert!(distinct.len() >= 255, "{} levels with {params:?}", distinct.len());

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::QuantizeError;
 use super::calibrate::{Activations, Params};
 use super::scheme::{Scheme, data_inputs};
+use super::weights::{WeightLayout, is_weighted};
 use crate::onnx::{Attribute, Graph, Model, Node, Tensor};
 
 /// A quantized model.
@@ -118,20 +119,26 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn node(&mut self, node: &Node) -> Result<(), QuantizeError> {
         let mut written = node.clone();
+        // Constants are quantized where they are data: bounds, slopes and what float nodes read stay as they are.
+        let mut data = Vec::new();
         if self.scheme.is_int8(node) {
-            for name in data_inputs(self.graph, node) {
-                if self.graph.initializers.contains_key(name) {
+            data.extend(data_inputs(self.graph, node));
+            for name in &data {
+                if self.graph.initializers.contains_key(*name) {
                     self.quantize_constant(name);
                 }
             }
-            if matches!(node.op.as_str(), "Conv" | "ConvTranspose" | "Gemm" | "MatMul") {
-                self.quantize_weights(node, &mut written)?;
-            }
         }
         for input in &mut written.inputs {
+            if self.graph.initializers.contains_key(input) && !data.contains(&input.as_str()) {
+                continue;
+            }
             if let Some(name) = self.dequantized.get(input) {
                 *input = name.clone();
             }
+        }
+        if self.scheme.is_int8(node) && is_weighted(node) {
+            self.quantize_weights(node, &mut written)?;
         }
         let quantized: Vec<String> =
             node.outputs.iter().filter(|name| self.scheme.group_of(name).is_some()).cloned().collect();
@@ -224,25 +231,22 @@ impl Writer<'_> {
         let values = tensor.as_f32().unwrap_or_default();
         let bias = node.input(2).map(|name| self.graph.initializers[name].as_f32().unwrap_or_default());
         if values.iter().chain(bias.unwrap_or_default()).any(|value| !value.is_finite()) {
-            return Err(QuantizeError::Unfit {
-                model: self.origin.to_string(),
-                reason: format!(
-                    "weights {name} of {} are not finite; the float model is broken",
-                    node.place()
-                ),
-            });
+            let (model, place) = (self.origin.to_string(), node.place());
+            return Err(QuantizeError::WeightsNotFinite { model, place });
         }
-        let layout = Layout::of(node, &tensor.shape);
+        let Some(layout) = WeightLayout::of(node, &tensor.shape) else {
+            return Ok(());
+        };
         let input_scale = self.scheme.group_of(&node.inputs[0]).map_or(1.0, |group| self.params[group].scale);
 
-        let mut scales = vec![0.0f32; layout.channels];
+        let mut scales = vec![0.0f32; layout.scales()];
         for (index, value) in values.iter().enumerate() {
-            let scale = &mut scales[layout.channel(index)];
+            let scale = &mut scales[layout.scale(index)];
             *scale = scale.max(value.abs() / 127.0);
         }
         for (channel, scale) in scales.iter_mut().enumerate() {
             // A channel with (nearly) no weights gets a scale at which its bias still fits.
-            let bias = bias.map_or(0.0, |bias| largest_bias(bias, channel, layout.channels));
+            let bias = bias.map_or(0.0, |bias| largest_bias(bias, channel, layout.scales()));
             let needed = (bias / (f64::from(input_scale) * BIAS_LIMIT)) as f32;
             *scale = scale.max(needed).max(f32::MIN_POSITIVE * 1e6);
         }
@@ -250,14 +254,14 @@ impl Writer<'_> {
             .iter()
             .enumerate()
             .map(|(index, value)| {
-                (value / scales[layout.channel(index)]).round_ties_even().clamp(-127.0, 127.0) as i8
+                (value / scales[layout.scale(index)]).round_ties_even().clamp(-127.0, 127.0) as i8
             })
             .collect();
 
         // Nodes that share weights but not the input's scale may need other scales; such a set gets its own name.
-        let mut stored = name.clone();
+        let mut stored = format!("{name}_weights");
         if self.weights.get(&stored).is_some_and(|known| *known != scales) {
-            stored = format!("{name}_of_{}", node.name);
+            stored = format!("{name}_weights_of_{}", node.name);
         }
         if !self.weights.contains_key(&stored) {
             let tensor = Tensor::i8(&tensor.shape, quantized);
@@ -329,33 +333,4 @@ fn largest_bias(bias: &[f32], channel: usize, channels: usize) -> f64 {
     let of_channel =
         bias.iter().enumerate().filter(|(index, _)| bias.len() == 1 || index % channels == channel);
     of_channel.map(|(_, value)| f64::from(value.abs())).fold(0.0, f64::max)
-}
-
-/// Where the output channels lie in a weight tensor.
-struct Layout {
-    channels: usize,
-    /// Axis of the channels, `None` where one scale serves all.
-    axis: Option<i64>,
-    /// Elements between two neighbours along the axis.
-    stride: usize,
-}
-
-impl Layout {
-    fn of(node: &Node, shape: &[usize]) -> Layout {
-        let axis = match node.op.as_str() {
-            "Conv" => 0,
-            // With groups one index along the axis stands for a channel of each group: no scale a channel in ONNX.
-            "ConvTranspose" if node.int("group", 1) != 1 => {
-                return Layout { channels: 1, axis: None, stride: 1 };
-            }
-            "ConvTranspose" => 1,
-            "Gemm" if node.int("transB", 0) != 0 => 0,
-            _ => shape.len() - 1,
-        };
-        Layout { channels: shape[axis], axis: Some(axis as i64), stride: shape[axis + 1..].iter().product() }
-    }
-
-    fn channel(&self, index: usize) -> usize {
-        index / self.stride % self.channels
-    }
 }

@@ -14,6 +14,7 @@ pub mod export;
 pub mod fold;
 pub mod observe;
 pub mod scheme;
+mod weights;
 
 use sha2::{Digest, Sha256};
 
@@ -70,13 +71,37 @@ pub enum QuantizeError {
         /// The frame's number.
         frame: u64,
     },
-    /// The model cannot be quantized.
-    #[error("{model}: {reason}")]
-    Unfit {
+    /// The model holds integers already.
+    #[error(
+        "{model}: {place}: the model is quantized already; convert the float model that it was made from"
+    )]
+    QuantizedAlready {
         /// The model.
         model: String,
-        /// What is in the way, and what to do.
-        reason: String,
+        /// The first quantized node.
+        place: String,
+    },
+    /// The model has no weights that int8 would make smaller.
+    #[error("{model}: holds no convolution or matrix product with constant weights to quantize")]
+    NothingToQuantize {
+        /// The model.
+        model: String,
+    },
+    /// Weights or biases are not finite.
+    #[error("{model}: {place}: its weights or biases are not finite; the float model is broken")]
+    WeightsNotFinite {
+        /// The model.
+        model: String,
+        /// The node.
+        place: String,
+    },
+    /// A tensor that is to be quantized does not hold 32-bit floats.
+    #[error("{model}: tensor {tensor} does not hold 32-bit floats; export the model in float32")]
+    NotFloat {
+        /// The model.
+        model: String,
+        /// The tensor.
+        tensor: String,
     },
 }
 
@@ -88,6 +113,8 @@ pub struct Quantized {
     pub int8_nodes: usize,
     /// Activations that the saturation of their quantized tensor makes superfluous.
     pub dropped_activations: usize,
+    /// Broken calibration frames, left out.
+    pub broken_frames: u64,
     /// Nodes that stay float, each with the reason.
     pub float_nodes: Vec<scheme::FloatNode>,
 }
@@ -144,6 +171,7 @@ pub fn quantize(
         model: exported.model,
         int8_nodes: scheme.int8_nodes(),
         dropped_activations: exported.dropped_activations,
+        broken_frames: frames.broken,
         float_nodes: scheme.float_nodes,
     })
 }

@@ -91,6 +91,8 @@ impl Histogram {
 pub struct Frames {
     /// Their number.
     pub count: usize,
+    /// Broken ones, left out.
+    pub broken: u64,
     /// SHA-256 over width, height and pixels of each, in order.
     pub sha256: String,
 }
@@ -111,6 +113,7 @@ struct Feed {
     source: Box<dyn Source>,
     hash: Sha256,
     taken: u64,
+    broken: u64,
 }
 
 /// A tensor's name and its elements.
@@ -135,10 +138,20 @@ impl Observer {
             .into_iter()
             .filter(|name| *name != input)
             .partition(|name| model.graph.initializers.contains_key(name));
-        let values: BTreeMap<String, Vec<f32>> = constants
-            .into_iter()
-            .filter_map(|name| Some((name.clone(), model.graph.initializers[&name].as_f32()?.to_vec())))
-            .collect();
+        let mut values: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+        for tensor in constants {
+            let floats = model.graph.initializers[&tensor].as_f32().map(<[f32]>::to_vec);
+            match floats {
+                Some(floats) if floats.iter().all(|value| value.is_finite()) => values.insert(tensor, floats),
+                Some(_) => {
+                    return Err(QuantizeError::WeightsNotFinite {
+                        model: model.origin.clone(),
+                        place: tensor,
+                    });
+                }
+                None => return Err(QuantizeError::NotFloat { model: model.origin.clone(), tensor }),
+            };
+        }
         Ok(Observer {
             model: model.origin.clone(),
             rule: rule.clone(),
@@ -178,7 +191,16 @@ impl Observer {
         if feed.taken == 0 {
             return Err(QuantizeError::NoFrames { source_name: feed.source.info().name.clone() });
         }
-        let frames = Frames { count: feed.taken as usize, sha256: super::hex(&feed.hash.finalize()) };
+        let seen = lock(&ranges);
+        if let Some(tensor) = self.session.outputs().iter().find(|tensor| !seen.contains_key(*tensor)) {
+            return Err(QuantizeError::NotFloat { model: self.model.clone(), tensor: tensor.clone() });
+        }
+        drop(seen);
+        let frames = Frames {
+            count: feed.taken as usize,
+            broken: feed.broken,
+            sha256: super::hex(&feed.hash.finalize()),
+        };
         Ok((ranges.into_inner().unwrap_or_else(PoisonError::into_inner), frames))
     }
 
@@ -225,7 +247,7 @@ impl Observer {
     /// Runs the graph on every frame and hands `look` the frame's number and all tensors, on as many threads as the
     /// machine has cores. The first error ends it.
     fn each_frame(&self, open: OpenSource, look: &Look) -> Result<Feed, QuantizeError> {
-        let feed = Mutex::new(Feed { source: open()?, hash: Sha256::new(), taken: 0 });
+        let feed = Mutex::new(Feed { source: open()?, hash: Sha256::new(), taken: 0, broken: 0 });
         let failure: Mutex<Option<QuantizeError>> = Mutex::new(None);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
@@ -261,7 +283,13 @@ impl Observer {
                 let Some(frame) = feed.source.next_frame() else {
                     return Ok(());
                 };
-                let frame = frame?;
+                let frame = match frame {
+                    Err(error) if error.is_broken_frame() => {
+                        feed.broken += 1;
+                        continue;
+                    }
+                    frame => frame?,
+                };
                 feed.hash.update(frame.width.to_le_bytes());
                 feed.hash.update(frame.height.to_le_bytes());
                 feed.hash.update(&frame.data);

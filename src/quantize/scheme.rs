@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::QuantizeError;
 use super::observe::Range;
+use super::weights::{constant_weights, is_weighted};
 use crate::onnx::{Graph, Model, Node};
 
 /// How an operator is quantized.
@@ -39,8 +40,8 @@ fn may_trail(op: &str) -> bool {
     kind(op) == Some(Kind::Passes) || matches!(op, "ArgMax" | "Cast" | "LogSoftmax" | "Sigmoid" | "Softmax")
 }
 
-/// Operators whose outputs are no real numbers.
-fn gives_integers(node: &Node) -> bool {
+/// Operators whose outputs are not 32-bit floats.
+fn gives_other_types(node: &Node) -> bool {
     match node.standard_op() {
         "ArgMax" | "ArgMin" | "And" | "Equal" | "Greater" | "GreaterOrEqual" | "IsNaN" | "Less"
         | "LessOrEqual" | "NonZero" | "Not" | "Or" | "Shape" | "Size" => true,
@@ -80,14 +81,15 @@ impl Scheme {
     /// # Errors
     /// When the model is quantized already, or holds nothing to quantize.
     pub fn of(model: &Model) -> Result<Scheme, QuantizeError> {
-        let unfit =
-            |reason: &str| QuantizeError::Unfit { model: model.origin.clone(), reason: reason.to_string() };
         let graph = &model.graph;
-        let quantized_already = |node: &Node| {
-            node.op.contains("Quantize") || node.op.starts_with("QLinear") || node.op.ends_with("Integer")
+        let quantized_already = |node: &&Node| {
+            ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"].contains(&node.op.as_str())
+                || node.op.starts_with("QLinear")
+                || node.op.starts_with("QGemm")
+                || node.op.ends_with("Integer")
         };
-        if graph.nodes.iter().any(quantized_already) {
-            return Err(unfit("is quantized already; convert the float model that it was made from"));
+        if let Some(node) = graph.nodes.iter().find(quantized_already) {
+            return Err(QuantizeError::QuantizedAlready { model: model.origin.clone(), place: node.place() });
         }
         let trailing = trailing_nodes(graph);
         let mut scheme = Scheme {
@@ -97,25 +99,30 @@ impl Scheme {
             fused: BTreeSet::new(),
             float_nodes: Vec::new(),
         };
-        let mut integers = BTreeSet::new();
+        let mut reasons: Vec<Option<&str>> = Vec::with_capacity(graph.nodes.len());
+        let mut not_floats = BTreeSet::new();
         for (index, node) in graph.nodes.iter().enumerate() {
-            let on_integers = node.input(0).is_some_and(|name| integers.contains(name));
-            if gives_integers(node) || (on_integers && node.standard_op() != "Cast") {
-                integers.extend(node.outputs.iter().cloned());
+            let is_other = |name: &String| not_floats.contains(name) || is_other_constant(graph, node, name);
+            let on_other_types = node.inputs.iter().any(is_other);
+            if gives_other_types(node) || (on_other_types && node.standard_op() != "Cast") {
+                not_floats.extend(node.outputs.iter().cloned());
             }
-            match stays_float(graph, node, trailing.contains(&index), on_integers) {
+            reasons.push(stays_float(graph, node, trailing.contains(&index), on_other_types));
+        }
+        demote_islands(graph, &mut reasons);
+        for (node, reason) in graph.nodes.iter().zip(reasons) {
+            match reason {
                 None => {
                     scheme.int8.insert(node.name.clone());
                 }
-                Some(reason) => scheme.float_nodes.push(FloatNode {
-                    node: node.name.clone(),
-                    op: node.op.clone(),
-                    reason,
-                }),
+                Some(reason) => {
+                    let (node, op) = (node.name.clone(), node.op.clone());
+                    scheme.float_nodes.push(FloatNode { node, op, reason });
+                }
             }
         }
-        if !graph.nodes.iter().any(|node| scheme.is_int8(node) && kind(&node.op) == Some(Kind::Weighted)) {
-            return Err(unfit("holds no convolution or matrix product with constant weights to quantize"));
+        if !graph.nodes.iter().any(|node| scheme.is_int8(node) && is_weighted(node)) {
+            return Err(QuantizeError::NothingToQuantize { model: model.origin.clone() });
         }
         scheme.find_fused(graph);
         scheme.group(graph);
@@ -153,18 +160,36 @@ impl Scheme {
     }
 
     /// Lets the inputs and the output of a concatenation share a scale where their ranges are alike, so that an engine
-    /// joins them without computing.
+    /// joins them without computing. Alike are ranges of which the narrowest tensor that then shares, in whatever
+    /// concatenations, still uses a quarter. The graph's input never shares: its scale is made for pixels.
     pub fn join_concats(&mut self, graph: &Graph, ranges: &BTreeMap<String, Range>) {
+        // What each group holds: the width of its narrowest tensor, and the union of all.
+        let mut held: BTreeMap<usize, (f32, Range)> = BTreeMap::new();
+        for (name, &range) in ranges {
+            if let Some(group) = self.group_of(name) {
+                let entry = held.entry(group).or_insert((f32::INFINITY, Range::EMPTY));
+                *entry = (entry.0.min(range.width()), entry.1.union(range));
+            }
+        }
+        let inputs: Vec<usize> = graph.inputs.iter().filter_map(|input| self.group_of(&input.name)).collect();
         for node in graph.nodes.iter().filter(|node| kind(&node.op) == Some(Kind::Concat)) {
-            if !self.is_int8(node) {
+            let names = node.inputs.iter().chain(&node.outputs);
+            let groups: BTreeSet<usize> = names.filter_map(|name| self.group_of(name)).collect();
+            if !self.is_int8(node) || groups.iter().any(|group| inputs.contains(group)) {
                 continue;
             }
-            let widths: Vec<f32> =
-                node.inputs.iter().filter_map(|name| ranges.get(name)).map(Range::width).collect();
-            let widest = widths.iter().copied().fold(0.0, f32::max);
-            if widths.iter().all(|&width| width >= CONCAT_SHARE_MIN * widest) {
+            let (narrowest, union) = groups
+                .iter()
+                .filter_map(|group| held.get(group))
+                .fold((f32::INFINITY, Range::EMPTY), |(narrowest, union), &(width, range)| {
+                    (narrowest.min(width), union.union(range))
+                });
+            if narrowest >= CONCAT_SHARE_MIN * union.width() {
                 for input in &node.inputs {
                     self.join(input, node.output());
+                }
+                for group in groups {
+                    held.insert(group, (narrowest, union));
                 }
             }
         }
@@ -241,7 +266,7 @@ pub(super) fn data_inputs<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator
 }
 
 /// Why `node` stays float, if it does.
-fn stays_float(graph: &Graph, node: &Node, trails: bool, on_integers: bool) -> Option<&'static str> {
+fn stays_float(graph: &Graph, node: &Node, trails: bool, on_other_types: bool) -> Option<&'static str> {
     let constant_f32 = |index: usize| {
         node.input(index)
             .is_none_or(|name| graph.initializers.get(name).is_some_and(|t| t.as_f32().is_some()))
@@ -250,16 +275,13 @@ fn stays_float(graph: &Graph, node: &Node, trails: bool, on_integers: bool) -> O
     if kind.is_none() {
         return Some("operator without an int8 form");
     }
-    if on_integers {
-        return Some("works on integers already");
+    if on_other_types {
+        return Some("does not work on 32-bit floats");
     }
     if trails {
         return Some("comes after the logits");
     }
     match node.op.as_str() {
-        "Conv" | "ConvTranspose" | "Gemm" | "MatMul" if !(constant_f32(1) && constant_f32(2)) => {
-            Some("its weights are computed at run time")
-        }
         "Gemm"
             if node.float("alpha", 1.0) != 1.0
                 || node.float("beta", 1.0) != 1.0
@@ -267,15 +289,10 @@ fn stays_float(graph: &Graph, node: &Node, trails: bool, on_integers: bool) -> O
         {
             Some("scaled or transposed matrix product")
         }
-        "Gemm" if !gemm_bias_is_per_channel(graph, node) => Some("its bias varies over rows"),
-        "MatMul"
-            if node
-                .input(1)
-                .and_then(|name| graph.initializers.get(name))
-                .is_none_or(|t| t.shape.len() != 2) =>
-        {
-            Some("product of stacked matrices")
+        _ if is_weighted(node) && constant_weights(graph, node).is_none() => {
+            Some("its weights are not constants with one bias a channel")
         }
+        "Div" => Some("its divisor may round to zero"),
         "Clip" | "PRelu" if !(constant_f32(1) && constant_f32(2)) => {
             Some("its bounds are computed at run time")
         }
@@ -287,17 +304,42 @@ fn stays_float(graph: &Graph, node: &Node, trails: bool, on_integers: bool) -> O
     }
 }
 
-fn gemm_bias_is_per_channel(graph: &Graph, node: &Node) -> bool {
-    let shape =
-        |index| node.input(index).and_then(|name| graph.initializers.get(name)).map(|t| t.shape.as_slice());
-    let channels = match (shape(1), node.int("transB", 0)) {
-        (Some(&[_, columns]), 0) => columns,
-        (Some(&[rows, _]), _) => rows,
-        _ => return false,
-    };
-    match shape(2) {
-        None | Some([]) => true,
-        Some([rows @ .., last]) => rows.iter().all(|&size| size == 1) && [1, channels].contains(last),
+/// Whether `name` is a constant of another type where a float belongs.
+fn is_other_constant(graph: &Graph, node: &Node, name: &str) -> bool {
+    let settings = kind(node.standard_op()) == Some(Kind::Passes) || node.standard_op() == "ReduceMean";
+    let is_data = !settings || node.input(0) == Some(name);
+    is_data && graph.initializers.get(name).is_some_and(|tensor| tensor.as_f32().is_none())
+}
+
+/// Makes float what only moves values between float nodes: quantized, it would lose accuracy and gain nothing.
+fn demote_islands(graph: &Graph, reasons: &mut [Option<&'static str>]) {
+    let passes = |index: usize| kind(graph.nodes[index].standard_op()) == Some(Kind::Passes);
+    let mut reached: Vec<bool> = (0..reasons.len()).map(|i| reasons[i].is_none() && !passes(i)).collect();
+    let producers: BTreeMap<&str, usize> = (graph.nodes.iter().enumerate())
+        .flat_map(|(index, node)| node.outputs.iter().map(move |name| (name.as_str(), index)))
+        .collect();
+    let mut edges = Vec::new();
+    for (reader, node) in graph.nodes.iter().enumerate() {
+        edges.extend(node.inputs.iter().filter_map(|name| Some((*producers.get(name.as_str())?, reader))));
+    }
+    // From nodes that compute on integers through neighbours that pass them on.
+    loop {
+        let before = reached.clone();
+        for &(producer, reader) in &edges {
+            for (from, to) in [(producer, reader), (reader, producer)] {
+                if reached[from] && reasons[to].is_none() && passes(to) {
+                    reached[to] = true;
+                }
+            }
+        }
+        if before == reached {
+            break;
+        }
+    }
+    for (reason, reached) in reasons.iter_mut().zip(reached) {
+        if !reached {
+            reason.get_or_insert("moves values between float nodes");
+        }
     }
 }
 

@@ -58,6 +58,8 @@ pub struct MaskFolder<D: Disk = RealDisk> {
     names: Vec<String>,
     /// Length of the index in bytes, all of it whole lines.
     index_bytes: u64,
+    /// Whether a failed write may have left half a line after that.
+    torn: bool,
     /// Added to a frame's number to give its file's number.
     offset: u64,
     /// The mask as PNG.
@@ -93,6 +95,7 @@ impl<D: Disk> MaskFolder<D> {
             classes: classes.to_vec(),
             names: unique_names(classes),
             index_bytes: 0,
+            torn: false,
             offset: 0,
             encoded: Vec::new(),
         };
@@ -183,9 +186,9 @@ impl<D: Disk> MaskFolder<D> {
             bytes += picture.len() as u64;
         }
         let index = self.index_path();
-        if let Err(source) = self.disk.append(&index, &line) {
-            // Half a line would spoil the next one. Should this fail too, `Append` cuts it off later.
-            let _ = self.disk.truncate(&index, self.index_bytes);
+        if let Err(source) = self.mend_index().and_then(|()| self.disk.append(&index, &line)) {
+            // Half a line would spoil the next one. Should this fail too, it is tried again before the next line.
+            self.torn = self.disk.truncate(&index, self.index_bytes).is_err();
             let names: Vec<&str> = [Some(file.as_str()), overlay.as_ref().map(|(name, _)| name.as_str())]
                 .into_iter()
                 .flatten()
@@ -195,6 +198,15 @@ impl<D: Disk> MaskFolder<D> {
         }
         self.index_bytes += line.len() as u64;
         Ok(bytes)
+    }
+
+    /// Cuts off what a failed write left behind the index's whole lines.
+    fn mend_index(&mut self) -> std::io::Result<()> {
+        if self.torn {
+            self.disk.truncate(&self.index_path(), self.index_bytes)?;
+            self.torn = false;
+        }
+        Ok(())
     }
 
     /// Writes a file under a temporary name and renames it.

@@ -1,6 +1,6 @@
 //! Shapes of operators that rearrange, cut or reduce tensors.
 
-use super::{Known, NoShape, NodeShapes, axis, broadcast, contradiction};
+use super::{Known, NoShape, NodeShapes, axis, broadcast, contradiction, product, sum};
 
 pub(super) fn concat(known: &Known) -> NodeShapes {
     let mut shape = known.shape(0)?.to_vec();
@@ -11,7 +11,7 @@ pub(super) fn concat(known: &Known) -> NodeShapes {
         if !fits {
             return contradiction(format!("joins shapes {shape:?} and {other:?} along axis {along}"));
         }
-        shape[along] += other[along];
+        shape[along] = sum(&[shape[along], other[along]])?;
     }
     Ok(vec![shape])
 }
@@ -27,7 +27,7 @@ pub(super) fn flatten(known: &Known) -> NodeShapes {
     let value = known.node.int("axis", 1);
     let at = if value == shape.len() as i64 { shape.len() } else { axis(value, shape.len())? };
     let (rows, columns) = shape.split_at(at);
-    Ok(vec![vec![rows.iter().product(), columns.iter().product()]])
+    Ok(vec![vec![product(rows)?, product(columns)?]])
 }
 
 pub(super) fn gather(known: &Known) -> NodeShapes {
@@ -45,7 +45,10 @@ pub(super) fn pad(known: &Known) -> NodeShapes {
     if pads.len() != 2 * shape.len() {
         return contradiction(format!("pads {pads:?} for shape {shape:?}"));
     }
-    let sizes = shape.iter().enumerate().map(|(d, &size)| size as i64 + pads[d] + pads[d + shape.len()]);
+    let sizes = shape
+        .iter()
+        .enumerate()
+        .map(|(d, &size)| (size as i64).saturating_add(pads[d]).saturating_add(pads[d + shape.len()]));
     sizes
         .map(
             |size| {
@@ -60,7 +63,7 @@ pub(super) fn reshape(known: &Known) -> NodeShapes {
     let input = known.shape(0)?;
     let target = known.ints_by_version("shape", 1)?.ok_or(NoShape::Unknown)?;
     let allow_zero = known.node.int("allowzero", 0) != 0;
-    let elements: usize = input.iter().product();
+    let elements = product(input)?;
     let mut shape = Vec::with_capacity(target.len());
     let mut open = None;
     for (index, &size) in target.iter().enumerate() {
@@ -81,13 +84,13 @@ pub(super) fn reshape(known: &Known) -> NodeShapes {
             _ => return contradiction(format!("shape {target:?}")),
         });
     }
-    let fixed: usize = shape.iter().product();
+    let fixed = product(&shape)?;
     if let Some(index) = open
         && fixed > 0
     {
         shape[index] = elements / fixed;
     }
-    if shape.iter().product::<usize>() == elements {
+    if product(&shape)? == elements {
         Ok(vec![shape])
     } else {
         contradiction(format!("{elements} elements of shape {input:?} as {target:?}"))
@@ -110,6 +113,9 @@ pub(super) fn slice(known: &Known) -> NodeShapes {
     for index in 0..starts.len() {
         let along = axis(axes[index], shape.len())?;
         let size = shape[along] as i64;
+        if size == 0 {
+            continue;
+        }
         let step = steps.map_or(1, |steps| steps[index]);
         let absolute = |value: i64| if value < 0 { value.saturating_add(size) } else { value };
         let (start, end) = (absolute(starts[index]), absolute(ends[index]));
@@ -132,10 +138,10 @@ pub(super) fn split(known: &Known) -> NodeShapes {
         Some(sizes) => sizes.iter().map(|&v| v.max(0) as usize).collect(),
         None => {
             let part = size.div_ceil(parts.max(1));
-            (0..parts).map(|index| part.min(size.saturating_sub(index * part))).collect()
+            (0..parts).map(|index| part.min(size.saturating_sub(index.saturating_mul(part)))).collect()
         }
     };
-    if sizes.len() != parts || sizes.iter().sum::<usize>() != size {
+    if sizes.len() != parts || sum(&sizes)? != size {
         return contradiction(format!("splits {size} into {sizes:?} for {parts} outputs"));
     }
     let part = |size: usize| {

@@ -73,6 +73,32 @@ impl<'a> Known<'a> {
     }
 }
 
+/// The dimensions that a `Shape` node gives, of an input with `rank` of them (`start` and `end` since operator set 15).
+pub(crate) fn shape_slice(node: &Node, rank: usize) -> std::ops::Range<usize> {
+    let place = |value: i64| {
+        let absolute = if value < 0 { value.saturating_add(rank as i64) } else { value };
+        absolute.clamp(0, rank as i64) as usize
+    };
+    let (start, end) = (place(node.int("start", 0)), place(node.int("end", rank as i64)));
+    start..end.max(start)
+}
+
+/// The product of sizes; a contradiction where it overflows.
+fn product(sizes: &[usize]) -> Result<usize, NoShape> {
+    match sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size)) {
+        Some(product) => Ok(product),
+        None => contradiction(format!("a tensor of shape {sizes:?} is too large")),
+    }
+}
+
+/// The sum of sizes; a contradiction where it overflows.
+fn sum(sizes: &[usize]) -> Result<usize, NoShape> {
+    match sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size)) {
+        Some(sum) => Ok(sum),
+        None => contradiction(format!("sizes {sizes:?} are too large together")),
+    }
+}
+
 /// A possibly negative axis as an index into `rank` dimensions.
 fn axis(value: i64, rank: usize) -> Result<usize, NoShape> {
     let index = if value < 0 { value + rank as i64 } else { value };
@@ -100,6 +126,13 @@ impl Model {
                 return Err(invalid("has no shape; export the model with a fixed input shape"));
             };
             let rank = dims.len();
+            if let ([_, _, Dim::Fixed(height), Dim::Fixed(width)], Some(size)) = (dims.as_slice(), size)
+                && (*height, *width) != size
+            {
+                return Err(invalid(
+                    "has a fixed size; leave --size out, or export the model at another size",
+                ));
+            }
             for (index, dim) in dims.iter_mut().enumerate() {
                 if matches!(dim, Dim::Fixed(_)) {
                     continue;
@@ -231,7 +264,7 @@ pub(crate) fn node_shapes(
         "Gather" => layout::gather(known),
         "Pad" => layout::pad(known),
         "Reshape" => layout::reshape(known),
-        "Shape" => Ok(vec![vec![known.shape(0)?.len()]]),
+        "Shape" => Ok(vec![vec![shape_slice(node, known.shape(0)?.len()).len()]]),
         "Slice" => layout::slice(known),
         "Split" => layout::split(known),
         "Squeeze" => layout::squeeze(known),

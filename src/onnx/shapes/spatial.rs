@@ -1,6 +1,7 @@
 //! Shapes of operators on images: convolution, pooling, resizing.
 
-use super::{Known, NoShape, NodeShapes, contradiction};
+use super::{Known, NoShape, NodeShapes, contradiction, product, sum};
+use crate::onnx::Attribute;
 
 /// Batch, channels and spatial sizes of input 0.
 fn image<'a>(known: &Known<'a>) -> Result<(usize, usize, &'a [usize]), NoShape> {
@@ -49,8 +50,8 @@ fn slide(known: &Known, spatial: &[usize], kernel: &[usize]) -> Result<Vec<usize
                 return Ok(spatial[d].div_ceil(strides[d]));
             }
             let (start, end) = pads[d];
-            let padded = spatial[d] + start + end;
-            let reach = dilations[d] * (kernel[d] - 1) + 1;
+            let padded = sum(&[spatial[d], start, end])?;
+            let reach = sum(&[product(&[dilations[d], kernel[d] - 1])?, 1])?;
             let Some(room) = padded.checked_sub(reach) else {
                 return contradiction(format!(
                     "a kernel that reaches {reach} over a padded size of {padded}"
@@ -61,7 +62,7 @@ fn slide(known: &Known, spatial: &[usize], kernel: &[usize]) -> Result<Vec<usize
             }
             let steps = room.div_ceil(strides[d]);
             // A window that starts in the end padding is left out.
-            let inside = steps * strides[d] < spatial[d] + start;
+            let inside = product(&[steps, strides[d]])? < spatial[d] + start;
             Ok(if inside { steps + 1 } else { steps })
         })
         .collect()
@@ -74,7 +75,7 @@ pub(super) fn conv(known: &Known) -> NodeShapes {
         return contradiction(format!("weights of shape {weights:?}"));
     };
     let groups = known.node.int("group", 1).max(1) as usize;
-    if channels != weight_channels * groups || filters % groups != 0 || kernel.contains(&0) {
+    if channels != product(&[*weight_channels, groups])? || filters % groups != 0 || kernel.contains(&0) {
         return contradiction(format!("weights {weights:?} in {groups} groups over {channels} channels"));
     }
     let mut shape = vec![batch, *filters];
@@ -89,10 +90,11 @@ pub(super) fn conv_transpose(known: &Known) -> NodeShapes {
         return contradiction(format!("weights of shape {weights:?}"));
     };
     let groups = known.node.int("group", 1).max(1) as usize;
-    if channels != *weight_channels || kernel.len() != spatial.len() || kernel.contains(&0) {
+    let fits = channels == *weight_channels && kernel.len() == spatial.len();
+    if !fits || kernel.contains(&0) || spatial.contains(&0) {
         return contradiction(format!("weights {weights:?} over {channels} channels"));
     }
-    let mut shape = vec![batch, filters * groups];
+    let mut shape = vec![batch, product(&[*filters, groups])?];
     if let Some(sizes) = known.node.ints("output_shape") {
         shape.extend(sizes.iter().rev().take(spatial.len()).rev().map(|&v| v.max(0) as usize));
         return Ok(vec![shape]);
@@ -104,12 +106,13 @@ pub(super) fn conv_transpose(known: &Known) -> NodeShapes {
     let same = known.node.text("auto_pad", "NOTSET").starts_with("SAME");
     for d in 0..spatial.len() {
         if same {
-            shape.push(spatial[d] * strides[d]);
+            shape.push(product(&[spatial[d], strides[d]])?);
             continue;
         }
         let extra = extra.get(d).map_or(0, |&v| v.max(0) as usize);
-        let full = strides[d] * (spatial[d] - 1) + extra + dilations[d] * (kernel[d] - 1) + 1;
-        match full.checked_sub(pads[d].0 + pads[d].1) {
+        let steps = product(&[strides[d], spatial[d] - 1])?;
+        let full = sum(&[steps, extra, product(&[dilations[d], kernel[d] - 1])?, 1])?;
+        match full.checked_sub(sum(&[pads[d].0, pads[d].1])?) {
             Some(size) if size > 0 => shape.push(size),
             _ => return contradiction(format!("pads {:?} cut off the whole output", pads[d])),
         }
@@ -153,7 +156,10 @@ pub(super) fn resize(known: &Known) -> NodeShapes {
 }
 
 pub(super) fn upsample(known: &Known) -> NodeShapes {
-    scaled(known.shape(0)?, known.constant_floats(1)?)
+    match known.node.attributes.get("scales") {
+        Some(Attribute::Floats(scales)) => scaled(known.shape(0)?, Some(scales)),
+        _ => scaled(known.shape(0)?, known.constant_floats(1)?),
+    }
 }
 
 fn scaled(input: &[usize], scales: Option<&[f32]>) -> NodeShapes {
@@ -166,9 +172,12 @@ fn scaled(input: &[usize], scales: Option<&[f32]>) -> NodeShapes {
     }
 }
 
+/// Larger blocks than images have pixels are no blocks.
+const BLOCK_MAX: i64 = 1 << 15;
+
 fn block(known: &Known) -> Result<usize, NoShape> {
     match known.node.int("blocksize", 0) {
-        size if size > 0 => Ok(size as usize),
+        size @ 1..=BLOCK_MAX => Ok(size as usize),
         size => contradiction(format!("blocksize {size}")),
     }
 }
@@ -177,7 +186,7 @@ pub(super) fn depth_to_space(known: &Known) -> NodeShapes {
     let (block, shape) = (block(known)?, known.shape(0)?);
     match shape {
         &[n, c, h, w] if c % (block * block) == 0 => {
-            Ok(vec![vec![n, c / (block * block), h * block, w * block]])
+            Ok(vec![vec![n, c / (block * block), product(&[h, block])?, product(&[w, block])?]])
         }
         shape => contradiction(format!("blocks of {block} from shape {shape:?}")),
     }
@@ -187,7 +196,7 @@ pub(super) fn space_to_depth(known: &Known) -> NodeShapes {
     let (block, shape) = (block(known)?, known.shape(0)?);
     match shape {
         &[n, c, h, w] if h % block == 0 && w % block == 0 => {
-            Ok(vec![vec![n, c * block * block, h / block, w / block]])
+            Ok(vec![vec![n, product(&[c, block, block])?, h / block, w / block]])
         }
         shape => contradiction(format!("blocks of {block} from shape {shape:?}")),
     }

@@ -1,21 +1,22 @@
 //! Folding: the same function with fewer nodes, so that what is left is what int8 has to compute.
 
-mod weights;
-
 use std::collections::BTreeMap;
 
-use super::QuantizeError;
+use super::{QuantizeError, weights};
 use crate::engine;
 use crate::onnx::shapes::{self, Shapes};
 use crate::onnx::{Attribute, Graph, Model, Node, OnnxError, Tensor};
 
 /// The lowest operator set with quantization along an axis.
-const OPSET_MIN: i64 = 13;
+const OPSET_QUANTIZED_AXIS: i64 = 13;
+/// The lowest operator set that is brought up to it.
+const OPSET_UPGRADED_MIN: i64 = 11;
 
 /// Folds `model`, whose inputs have fixed shapes, and brings it to operator set 13 where it is older.
 ///
 /// - Whatever depends on constants and shapes only becomes a constant.
 /// - `Identity`, `Dropout`, and resizes and reshapes that change nothing go.
+/// - Division by a constant becomes multiplication.
 /// - Zero padding moves into the convolution after it.
 /// - Batch norms and per-channel multiplications and additions move into the convolution or `Gemm` before them; a
 ///   batch norm without one becomes a depthwise 1x1 convolution.
@@ -26,6 +27,7 @@ pub fn fold(model: &mut Model) -> Result<(), QuantizeError> {
     upgrade(model)?;
     let shapes = fold_constants(model)?;
     remove_no_ops(model, &shapes);
+    divisions_to_products(model);
     while fold_padding(model) || fold_affine(model) {}
     batch_norms_to_convolutions(model, &shapes);
     model.graph.remove_unused();
@@ -34,38 +36,49 @@ pub fn fold(model: &mut Model) -> Result<(), QuantizeError> {
 
 /// Rewrites nodes of operator sets 11 and 12 into their form in 13.
 fn upgrade(model: &mut Model) -> Result<(), QuantizeError> {
-    if model.opset() >= OPSET_MIN {
+    if model.opset() >= OPSET_QUANTIZED_AXIS {
         return Ok(());
     }
-    if model.opset() < 11 {
-        return Err(OnnxError::Unsupported {
-            model: model.origin.clone(),
-            place: "the model".to_string(),
-            what: format!("operator set {}", model.opset()),
-            advice: "export it with operator set 13 or newer",
-        }
-        .into());
+    let too_old = |place: String, what: String| OnnxError::Unsupported {
+        model: model.origin.clone(),
+        place,
+        what,
+        advice: "export it with operator set 13 or newer",
+    };
+    if model.opset() < OPSET_UPGRADED_MIN {
+        return Err(too_old("the model".to_string(), format!("operator set {}", model.opset())).into());
     }
-    let graph = &mut model.graph;
-    for node in &mut graph.nodes {
+    let shapes = model.infer_shapes()?;
+    let mut constants = Vec::new();
+    let mut nodes = model.graph.nodes.clone();
+    for node in &mut nodes {
         let attribute = match node.standard_op() {
             "Squeeze" | "Unsqueeze" | "ReduceSum" => "axes",
             "Split" => "split",
             "Softmax" | "LogSoftmax" => {
-                // Before 13 the default was 1, and what follows the axis was taken together.
-                node.attributes.entry("axis".to_string()).or_insert(Attribute::Int(1));
+                // Before 13 all dimensions from the axis on were taken together: the same only where one has a size.
+                let axis = node.int("axis", 1);
+                let shape = node.input(0).and_then(|name| shapes.get(name)).map_or(&[][..], Vec::as_slice);
+                let index = if axis < 0 { axis + shape.len() as i64 } else { axis } as usize;
+                if index >= shape.len() || shape[index + 1..].iter().any(|&size| size != 1) {
+                    let what = format!("operator set {}'s meaning of axis {axis}", model.opset());
+                    return Err(too_old(node.place(), what).into());
+                }
+                node.attributes.insert("axis".to_string(), Attribute::Int(axis));
                 continue;
             }
             _ => continue,
         };
         if let Some(Attribute::Ints(values)) = node.attributes.remove(attribute) {
-            let name = format!("{}_{attribute}", node.name);
-            graph.initializers.insert(name.clone(), Tensor::i64(&[values.len()], values));
+            let name = model.graph.fresh_name(format!("{}_{attribute}", node.name));
+            constants.push((name.clone(), Tensor::i64(&[values.len()], values)));
             node.inputs.truncate(1);
             node.inputs.push(name);
         }
     }
-    model.opsets.insert(String::new(), OPSET_MIN);
+    model.graph.nodes = nodes;
+    model.graph.initializers.extend(constants);
+    model.opsets.insert(String::new(), OPSET_QUANTIZED_AXIS);
     model.ir_version = model.ir_version.max(7);
     Ok(())
 }
@@ -107,9 +120,11 @@ fn constant_outputs(model: &Model, node: &Node, known: &Shapes) -> Option<Vec<Te
             Some(Attribute::Tensor(tensor)) => return Some(vec![tensor.clone()]),
             _ => return engine::evaluate(model, node, &BTreeMap::new()),
         },
-        "Shape" if !node.attributes.contains_key("start") && !node.attributes.contains_key("end") => {
+        "Shape" => {
             let shape = known.get(node.input(0)?)?;
-            return Some(vec![Tensor::i64(&[shape.len()], shape.iter().map(|&size| size as i64).collect())]);
+            let sizes: Vec<i64> =
+                shape[shapes::shape_slice(node, shape.len())].iter().map(|&v| v as i64).collect();
+            return Some(vec![Tensor::i64(&[sizes.len()], sizes)]);
         }
         "" | "QuantizeLinear" | "DequantizeLinear" | "RandomNormal" | "RandomUniform" => return None,
         _ => {}
@@ -128,19 +143,32 @@ fn constant_outputs(model: &Model, node: &Node, known: &Shapes) -> Option<Vec<Te
 
 /// Takes out nodes whose output equals their input.
 fn remove_no_ops(model: &mut Model, shapes: &Shapes) {
-    let changes_nothing = |node: &Node| {
+    let changes_nothing = |graph: &Graph, node: &Node| {
         let shape = |name: &str| shapes.get(name);
+        let same_shape =
+            || node.input(0).and_then(shape).is_some_and(|input| shape(node.output()) == Some(input));
         match node.standard_op() {
-            "Identity" | "Dropout" => true,
-            "Resize" | "Upsample" | "Reshape" | "Flatten" => {
-                node.input(0).and_then(shape).is_some_and(|input| shape(node.output()) == Some(input))
+            "Identity" => true,
+            // With its third input true it trains, and its second output is what it dropped.
+            "Dropout" => {
+                let uses = graph.uses();
+                node.input(2).is_none()
+                    && node.outputs.iter().skip(1).all(|name| !uses.contains_key(name.as_str()))
+            }
+            "Reshape" | "Flatten" => same_shape(),
+            // Scales that round to the same size still move pixels, and so does a region of interest.
+            "Resize" => {
+                same_shape()
+                    && node.input(3).is_some()
+                    && node.text("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize"
             }
             _ => false,
         }
     };
     let mut index = 0;
     while index < model.graph.nodes.len() {
-        if !(changes_nothing(&model.graph.nodes[index]) && take_out(&mut model.graph, index)) {
+        let goes = changes_nothing(&model.graph, &model.graph.nodes[index]);
+        if !(goes && take_out(&mut model.graph, index)) {
             index += 1;
         }
     }
@@ -170,6 +198,24 @@ fn take_out(graph: &mut Graph, index: usize) -> bool {
     graph.nodes.remove(index);
     graph.redirect(&input, &output);
     true
+}
+
+/// Makes a multiplication by the reciprocal of every division by a constant: quantized, a small divisor may become 0.
+fn divisions_to_products(model: &mut Model) {
+    let graph = &mut model.graph;
+    for index in 0..graph.nodes.len() {
+        let node = &graph.nodes[index];
+        let Some(divisor) = node.input(1).and_then(|name| graph.initializers.get(name)) else { continue };
+        let Some(values) = divisor.as_f32().filter(|_| node.standard_op() == "Div") else { continue };
+        let reciprocals: Vec<f32> = values.iter().map(|&v| (1.0 / f64::from(v)) as f32).collect();
+        if reciprocals.iter().all(|v| v.is_finite()) {
+            let (shape, name) =
+                (divisor.shape.clone(), graph.fresh_name(format!("{}_reciprocal", node.name)));
+            graph.initializers.insert(name.clone(), Tensor::f32(&shape, reciprocals));
+            graph.nodes[index].op = "Mul".to_string();
+            graph.nodes[index].inputs[1] = name;
+        }
+    }
 }
 
 /// Moves one zero `Pad` into the convolution after it; false when there is none left.
@@ -225,14 +271,14 @@ fn fold_affine(model: &mut Model) -> bool {
         let found = (0..node.inputs.len().min(2)).find_map(|side| {
             let input = node.input(side)?;
             let producer = graph.nodes.iter().position(|node| node.output() == input)?;
-            let channels = weights::channels(graph, &graph.nodes[producer])?;
+            let channels = foldable_channels(graph, &graph.nodes[producer])?;
             let alone = graph.uses().get(input) == Some(&1);
             let rank = if graph.nodes[producer].op == "Gemm" { 2 } else { 4 };
             let affine = alone.then(|| affine(graph, node, side, channels, rank)).flatten()?;
             Some((side, producer, affine))
         });
         if let Some((side, producer, affine)) = found {
-            weights::apply(&mut model.graph, producer, &affine);
+            scale_and_shift(&mut model.graph, producer, &affine);
             model.graph.nodes[index].inputs.swap(0, side);
             return take_out(&mut model.graph, index);
         }
@@ -255,9 +301,6 @@ fn affine(graph: &Graph, node: &Node, side: usize, channels: usize, rank: usize)
     let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
     match (node.standard_op(), side) {
         ("Mul", _) => Some(Affine { scale: operand, shift: zeros }),
-        ("Div", 0) if operand.iter().all(|&v| v != 0.0) => {
-            Some(Affine { scale: operand.iter().map(|v| 1.0 / v).collect(), shift: zeros })
-        }
         ("Add", _) => Some(Affine { scale: ones, shift: operand }),
         ("Sub", 0) => Some(Affine { scale: ones, shift: operand.iter().map(|v| -v).collect() }),
         ("Sub", 1) => Some(Affine { scale: vec![-1.0; channels], shift: operand }),
@@ -280,6 +323,9 @@ fn per_channel(tensor: &Tensor, channels: usize, rank: usize) -> Option<Vec<f64>
 /// Batch normalization with the statistics of training (Ioffe and Szegedy, 2015):
 /// `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
 fn batch_norm(graph: &Graph, node: &Node, channels: usize) -> Option<Affine> {
+    if node.int("training_mode", 0) != 0 || node.outputs.len() > 1 {
+        return None;
+    }
     let values = |index: usize| {
         let values = graph.initializers.get(node.input(index)?)?.as_f32()?;
         (values.len() == channels).then(|| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>())
@@ -289,6 +335,43 @@ fn batch_norm(graph: &Graph, node: &Node, channels: usize) -> Option<Affine> {
     let scale: Vec<f64> = gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
     let shift = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
     Some(Affine { scale, shift })
+}
+
+/// Output channels of a node that takes up per-channel arithmetic.
+fn foldable_channels(graph: &Graph, node: &Node) -> Option<usize> {
+    let fits = match node.standard_op() {
+        "Conv" | "ConvTranspose" => true,
+        "Gemm" => node.float("alpha", 1.0) == 1.0 && node.float("beta", 1.0) == 1.0,
+        _ => false,
+    };
+    if fits { weights::constant_weights(graph, node).map(|layout| layout.channels) } else { None }
+}
+
+/// Makes the node at `index` give `scale * y + shift` instead of `y`.
+fn scale_and_shift(graph: &mut Graph, index: usize, affine: &Affine) {
+    let node = graph.nodes[index].clone();
+    let Some(layout) = weights::constant_weights(graph, &node) else {
+        return;
+    };
+    let weights = &graph.initializers[&node.inputs[1]];
+    let shape = weights.shape.clone();
+    let values = weights.as_f32().unwrap_or_default().iter().enumerate();
+    let scaled =
+        values.map(|(index, &w)| (f64::from(w) * affine.scale[layout.channel(index)]) as f32).collect();
+    let bias = node.input(2).and_then(|name| graph.initializers[name].as_f32());
+    let shifted: Vec<f32> = (0..layout.channels)
+        .map(|c| bias.map_or(0.0, |bias| f64::from(bias[c % bias.len()])) * affine.scale[c] + affine.shift[c])
+        .map(|value| value as f32)
+        .collect();
+    // Shared weights stay as they are for their other readers.
+    let own_name = |input: usize, what: &str| match node.input(input) {
+        Some(name) if graph.uses().get(name) == Some(&1) => name.to_string(),
+        _ => graph.fresh_name(format!("{}_{what}", node.name)),
+    };
+    let (weight_name, bias_name) = (own_name(1, "weight"), own_name(2, "bias"));
+    graph.initializers.insert(weight_name.clone(), Tensor::f32(&shape, scaled));
+    graph.initializers.insert(bias_name.clone(), Tensor::f32(&[shifted.len()], shifted));
+    graph.nodes[index].inputs = vec![node.inputs[0].clone(), weight_name, bias_name];
 }
 
 /// Batch norms that no convolution takes up become depthwise 1x1 convolutions.

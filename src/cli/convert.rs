@@ -1,6 +1,6 @@
 //! `sedge convert`: from a float model to int8.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -74,30 +74,6 @@ fn points(text: &str) -> anyhow::Result<f64> {
     }
 }
 
-/// Whether two paths name one file.
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
-}
-
-/// The number of frames to calibrate with, if it is known. Each is read twice, so the source must give them twice.
-fn calibration_frames(source: &str, limit: Option<u64>) -> anyhow::Result<Option<u64>> {
-    let metadata = std::fs::metadata(source);
-    let is_stream = source == "-"
-        || source.contains("://")
-        || metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
-    if is_stream {
-        bail!("{source}: calibration reads its frames twice; record a clip or a folder of images first");
-    }
-    let known = camera::open(source)?.info().frames;
-    if known.is_none() && limit.is_none() && source.starts_with("synthetic:") {
-        bail!("{source}: never ends; say with --frames how many frames to use");
-    }
-    Ok(known.into_iter().chain(limit).min())
-}
-
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, mut card) = args.card.load(&args.float)?;
     let bytes = std::fs::read(&args.float).with_context(|| args.float.display().to_string())?;
@@ -105,16 +81,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let Some(rule) = card.input.clone() else {
         return Err(PipelineError::NoInputRule { model: model.origin.clone() }.into());
     };
-    if is_same_file(&args.output, &args.float) {
-        bail!("{}: is the float model itself; give another name with -o", args.output.display());
-    }
+    check_output(&args)?;
     let method = match (args.method, args.percentile) {
         (MethodName::Percentile, percent) => Method::Percentile(percent.unwrap_or(PERCENTILE_DEFAULT)),
         (_, Some(_)) => return Err(super::usage("--percentile goes with --method percentile only")),
         (MethodName::Minmax, None) => Method::MinMax,
         (MethodName::Mse, None) => Method::Mse,
     };
-    let frames = calibration_frames(&args.calibration, args.frames)?;
+    let known = calibration_frames(&args)?;
+    let frames = known.into_iter().chain(args.frames).min();
     let passes = if method == Method::MinMax { 1 } else { 2 };
     let progress = Progress::new("calibrating", "frames", frames.map(|frames| frames * passes));
     let mut quantized = quantize::quantize(
@@ -130,7 +105,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
     if let Some(path) = &args.validate {
         let dataset = Dataset::open(path)?;
-        let score = |model, card| eval::mean_iou(model, card, &dataset, "val");
+        let score = |model, card| {
+            let (confusion, _) = eval::confusion(model, card, &dataset, "val")?;
+            let mean = confusion
+                .mean_iou()
+                .with_context(|| format!("{}: holds no pixel to score", path.display()))?;
+            anyhow::Ok(100.0 * mean)
+        };
         let int8_card = sedge::onnx::Card::of(&quantized.model)?;
         let (float, int8) = (score(&model, &card)?, score(&quantized.model, &int8_card)?);
         super::print(&format!("mean IoU on {}: float {float:.2} %, int8 {int8:.2} %\n", path.display()))?;
@@ -155,6 +136,40 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     quantized.model.write(&args.output)?;
     super::print(&format!("{} written\n", args.output.display()))
+}
+
+/// Finds out before the work, not after it, that the result has no place.
+fn check_output(args: &Args) -> anyhow::Result<()> {
+    let output = &args.output;
+    let is_float = match (output.canonicalize(), args.float.canonicalize()) {
+        (Ok(output), Ok(float)) => output == float,
+        _ => false,
+    };
+    if is_float {
+        bail!("{}: is the float model itself; give another name with -o", output.display());
+    }
+    if output.is_dir() {
+        bail!("{}: is a folder; give the name of a file with -o", output.display());
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("{}: the folder {} does not exist; make it first", output.display(), folder.display());
+    }
+    Ok(())
+}
+
+/// How many frames the calibration source holds, where it knows. Each is read twice, so the source must give it twice.
+fn calibration_frames(args: &Args) -> anyhow::Result<Option<u64>> {
+    let source = args.calibration.as_str();
+    let is_device = std::fs::metadata(source).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    if source == "-" || source.contains("://") || is_device {
+        bail!("{source}: calibration reads its frames twice; record a clip or a folder of images first");
+    }
+    let known = camera::open(source)?.info().frames;
+    if known.is_none() && args.frames.is_none() && source.starts_with("synthetic:") {
+        bail!("{source}: never ends; say with --frames how many frames to use");
+    }
+    Ok(known)
 }
 
 /// What became of the nodes.

@@ -65,6 +65,11 @@ fn usage(message: &str) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
 }
 
+/// Prints a line to standard error. Where nobody can read it any more (a closed pipe or terminal), the work goes on.
+pub fn say(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
 /// Prints `text` to standard output; a reader that has seen enough (`| head`) is no error.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

@@ -50,7 +50,7 @@ impl Progress {
             None if state.line.elapsed() >= LINE_EVERY => {
                 state.line = Instant::now();
                 let total = self.total.map(|total| format!("/{total}")).unwrap_or_default();
-                eprintln!("{} {}{total} {}", self.what, state.done, note());
+                super::say(&format!("{} {}{total} {}", self.what, state.done, note()));
             }
             None => {}
         }
@@ -59,8 +59,8 @@ impl Progress {
     /// A message above the bar.
     pub fn say(&self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{message}")),
-            None => eprintln!("{message}"),
+            Some(bar) => bar.suspend(|| super::say(message)),
+            None => super::say(message),
         }
     }
 

@@ -83,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         (Some(known), Some(limit)) => Some(known.min(limit)),
         (known, limit) => known.or(limit),
     };
-    eprintln!("{} -> {} -> {}", source.info().name, model.origin, out.display());
+    super::say(&format!("{} -> {} -> {}", source.info().name, model.origin, out.display()));
     let classes = segmenter.classes().to_vec();
     let progress = Progress::new("segmenting", "frames", total);
     let mut run = Run::new(source.as_mut(), &mut segmenter, &mut folder, Options { overlay: args.overlay });
@@ -109,10 +109,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 /// Steps until the source ends, `limit` frames are stored, or a signal comes.
 fn frames(run: &mut Run, limit: u64, stop: &AtomicBool, progress: &Progress) -> Result<(), PipelineError> {
     while run.summary().frames < limit && !stop.load(Ordering::Relaxed) {
-        match run.step()? {
-            Step::Stored => progress.step(&|| format!("{:.1} fps", run.summary().fps())),
-            Step::Skipped(error) => progress.say(&format!("skipped: {error}")),
-            Step::End => break,
+        match run.step() {
+            Ok(Step::Stored) => progress.step(&|| format!("{:.1} fps", run.summary().fps())),
+            Ok(Step::Skipped(error)) => progress.say(&format!("skipped: {error}")),
+            Ok(Step::End) => break,
+            // Ctrl-C reaches whoever feeds this process too, such as ffmpeg: its end is then no failure.
+            Err(PipelineError::Source(_)) if stop.load(Ordering::Relaxed) => break,
+            Err(error) => return Err(error),
         }
     }
     Ok(())

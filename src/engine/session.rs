@@ -1,15 +1,18 @@
 //! A model prepared to run with tract. With `engine/tensors` and `onnx/`, the only place that knows tract.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tract_core::prelude::{Framework, IntoRunnable, TValue, TractResult, TypedRunnableModel, tvec};
+use tract_core::prelude::{Framework, IntoRunnable, TValue, TypedRunnableModel, tvec};
 use tract_onnx::prelude::InferenceModelExt;
 
 use super::EngineError;
+use super::guard::guarded;
 #[cfg(feature = "host")]
 use super::tensors;
 use crate::onnx::{DataType, Model};
+
+/// Most pixels on a side of an input, as of a frame.
+const SIDE_MAX: usize = 16_384;
 
 /// A model that is ready to run, on one thread.
 pub struct Session {
@@ -113,9 +116,6 @@ fn preparation(model: &Model, reason: String) -> EngineError {
     EngineError::Preparation { model: model.origin.clone(), reason }
 }
 
-/// Longest side of an input, as of frames.
-const SIDE_MAX: usize = 16384;
-
 /// The shape of the model's one input, checked.
 fn image_input(model: &Model) -> Result<[usize; 4], EngineError> {
     let wrong = |reason: String| EngineError::Input { model: model.origin.clone(), reason };
@@ -132,15 +132,17 @@ fn image_input(model: &Model) -> Result<[usize; 4], EngineError> {
         )));
     }
     match input.fixed_shape().as_deref() {
-        Some(&[1, channels @ (1 | 3), height @ ..=SIDE_MAX, width @ ..=SIDE_MAX]) => {
-            Ok([1, channels, height, width])
-        }
+        Some(&[1, 1 | 3, height, width]) if height.max(width) > SIDE_MAX => Err(wrong(format!(
+            "input {} has {height}x{width} pixels; {SIDE_MAX} on a side is the most",
+            input.name
+        ))),
+        Some(&[1, channels @ (1 | 3), height, width]) => Ok([1, channels, height, width]),
         Some(&[1, _, _, 1 | 3]) => Err(wrong(format!(
             "input {} has its channels last; export it with channels first (tf2onnx: --inputs-as-nchw {})",
             input.name, input.name
         ))),
         Some(shape) => Err(wrong(format!(
-            "input {} has shape {shape:?}; Sedge feeds one image [1, 1 or 3, height, width] of up to {SIDE_MAX} pixels a side",
+            "input {} has shape {shape:?}; Sedge feeds one image [1, 1 or 3, height, width]",
             input.name
         ))),
         None => Err(wrong(format!("input {} has no fixed shape; give its size with --size", input.name))),
@@ -164,13 +166,4 @@ fn plan(model: &Model) -> Result<Arc<TypedRunnableModel>, EngineError> {
     let proto = model.to_proto();
     guarded(|| onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable())
         .map_err(|reason| preparation(model, reason))
-}
-
-/// Calls into tract; a panic there is an error like any other. Nothing of what it leaves behind is used afterwards.
-fn guarded<T>(call: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(format!("{error:#}").replace('\n', " ")),
-        Err(_) => Err("the inference engine gave up on the graph".to_string()),
-    }
 }

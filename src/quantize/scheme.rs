@@ -122,7 +122,16 @@ impl Scheme {
             }
         }
         if !graph.nodes.iter().any(|node| scheme.is_int8(node) && is_weighted(node)) {
-            return Err(QuantizeError::NothingToQuantize { model: model.origin.clone() });
+            let other_type =
+                |name: &&str| graph.initializers.get(*name).is_some_and(|t| t.as_f32().is_none());
+            let weights =
+                graph.nodes.iter().filter(|node| is_weighted(node)).filter_map(|node| node.input(1));
+            return Err(match weights.into_iter().find(other_type) {
+                Some(tensor) => {
+                    QuantizeError::NotFloat { model: model.origin.clone(), tensor: tensor.to_string() }
+                }
+                None => QuantizeError::NothingToQuantize { model: model.origin.clone() },
+            });
         }
         scheme.find_fused(graph);
         scheme.group(graph);
@@ -306,7 +315,8 @@ fn stays_float(graph: &Graph, node: &Node, trails: bool, on_other_types: bool) -
 
 /// Whether `name` is a constant of another type where a float belongs.
 fn is_other_constant(graph: &Graph, node: &Node, name: &str) -> bool {
-    let settings = kind(node.standard_op()) == Some(Kind::Passes) || node.standard_op() == "ReduceMean";
+    // Shapes, sizes and axes are integers and say nothing about the data.
+    let settings = kind(node.standard_op()) == Some(Kind::Passes) || node.standard_op().starts_with("Reduce");
     let is_data = !settings || node.input(0) == Some(name);
     is_data && graph.initializers.get(name).is_some_and(|tensor| tensor.as_f32().is_none())
 }

@@ -1,0 +1,330 @@
+//! Conversion to int8, held against ONNX Runtime and ONNX's checker: of the network that ships, and of small networks with
+//! everything that exporters put into graphs.
+
+mod program;
+mod reference;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use program::{CALIBRATION, CARD, FLOAT, INT8, agreement_percent, fresh_folder, ids, masks, project, run};
+use reference::Level;
+use sedge::camera::{Folder, Source};
+use sedge::engine::Session;
+use sedge::frame::{ColorOrder, InputRule, Preparer, ResizeRule};
+use sedge::onnx::{Card, Model};
+use tempfile::TempDir;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let needs_python = reference::python().is_none();
+    let mut trials = vec![
+        Trial::test("shipped::again_gives_the_same_bytes_and_masks", again_gives_the_same),
+        Trial::test("shipped::computes_on_integers_up_to_the_logits", integers_up_to_the_logits),
+        Trial::test("shipped::agrees_with_onnx_runtime", shipped_agrees).with_ignored_flag(needs_python),
+    ];
+    for method in ["minmax", "percentile", "mse"] {
+        for activations in ["u8", "s8"] {
+            let name = format!("shipped::converts_with_{method}_to_{activations}");
+            trials.push(Trial::test(name, move || converts_with(method, activations)));
+        }
+    }
+    trials.extend(GRAPHS.map(|(name, db_min)| {
+        Trial::test(format!("graph::{name}"), move || graph(name, db_min)).with_ignored_flag(needs_python)
+    }));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Fails with `what` unless `holds`.
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Failed> {
+    if holds { Ok(()) } else { Err(what().into()) }
+}
+
+/// Runs the program, which must end well.
+fn succeed(folder: &Path, arguments: &str) -> Result<(), Failed> {
+    match run(folder, arguments).failure() {
+        Some(failure) => Err(format!("{arguments}: {failure}").into()),
+        None => Ok(()),
+    }
+}
+
+/// Links the calibration pictures whose places `picks` takes into the folder `name`.
+fn link_pictures(folder: &Path, name: &str, picks: fn(usize) -> bool) {
+    let target = folder.join(name);
+    fs::create_dir(&target).expect("a folder");
+    let mut pictures: Vec<PathBuf> =
+        fs::read_dir(project(CALIBRATION)).expect("pictures").flatten().map(|file| file.path()).collect();
+    pictures.sort();
+    for (_, picture) in pictures.iter().enumerate().filter(|(index, _)| picks(*index)) {
+        let link = target.join(picture.file_name().expect("a name"));
+        std::os::unix::fs::symlink(picture, link).expect("a link");
+    }
+}
+
+/// Writes the pictures of a folder as a network gets them, as raw floats; gives them too.
+fn write_inputs(pictures: &Path, rule: &InputRule, side: u32, file: &Path) -> Vec<Vec<f32>> {
+    let mut source = Folder::open(pictures).expect("pictures");
+    let mut preparer = Preparer::new(rule.clone(), side, side).expect("a rule");
+    let inputs: Vec<Vec<f32>> = std::iter::from_fn(|| source.next_frame())
+        .map(|frame| {
+            let mut input = vec![0.0; preparer.input_len()];
+            preparer.prepare(&frame.expect("a whole picture"), &mut input).expect("an input");
+            input
+        })
+        .collect();
+    fs::write(file, inputs.iter().flatten().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+        .expect("a file");
+    inputs
+}
+
+/// Two conversions give the same bytes, which see what the shipped model sees. (On another processor the float network's
+/// last bits may differ, so that model need not be the same byte for byte.)
+fn again_gives_the_same() -> Result<(), Failed> {
+    let folder = fresh_folder();
+    let convert = format!("convert {FLOAT} --calibration {CALIBRATION} -o");
+    succeed(folder.path(), &format!("{convert} first.onnx"))?;
+    succeed(folder.path(), &format!("{convert} second.onnx"))?;
+    let bytes = |name: &str| fs::read(folder.path().join(name)).expect("a model");
+    ensure(bytes("first.onnx") == bytes("second.onnx"), || "two conversions give different bytes".into())?;
+    link_pictures(folder.path(), "pictures", |index| index % 4 == 0);
+    for (model, out) in [("first.onnx", "first"), (INT8, "shipped")] {
+        succeed(
+            folder.path(),
+            &format!("run --model {model} --source pictures --out {out} --mask-size network"),
+        )?;
+    }
+    let [first, shipped] = ["first", "shipped"].map(|out| masks(&folder.path().join(out)));
+    let percent = agreement_percent(ids(&first?), ids(&shipped?));
+    println!("the shipped int8 model and one made here agree on {percent:.3} % of the pixels (min 99.5)");
+    ensure(percent >= 99.5, || format!("they agree on {percent:.3} %, wanted 99.5"))
+}
+
+/// Every method and type of activations gives a model that sees about what the float model sees.
+fn converts_with(method: &str, activations: &str) -> Result<(), Failed> {
+    /// Agreement that a wrong scale or zero point anywhere would break, even with so few calibration pictures.
+    const PERCENT_MIN: f64 = 96.0;
+    let folder = fresh_folder();
+    link_pictures(folder.path(), "calibration-pictures", |index| index % 6 == 0);
+    link_pictures(folder.path(), "pictures", |index| index % 10 == 1);
+    succeed(
+        folder.path(),
+        &format!(
+            "convert {FLOAT} -o int8.onnx --calibration calibration-pictures --method {method} --activations {activations}"
+        ),
+    )?;
+    if reference::python().is_some() {
+        reference::check(&folder.path().join("int8.onnx"))?;
+    }
+    let card = Card::of(&Model::read(&folder.path().join("int8.onnx"))?)?;
+    let quantization = card.quantization.ok_or("the card tells nothing of the quantization")?;
+    ensure(quantization.method.starts_with(method) && quantization.activations == activations, || {
+        format!("the card says {quantization:?}")
+    })?;
+    for (model, out) in [("int8.onnx", "int8"), (FLOAT, "float")] {
+        succeed(
+            folder.path(),
+            &format!("run --model {model} --source pictures --out {out} --mask-size network"),
+        )?;
+    }
+    let [int8, float] = ["int8", "float"].map(|out| masks(&folder.path().join(out)));
+    let percent = agreement_percent(ids(&int8?), ids(&float?));
+    println!(
+        "{method} {activations}: int8 and float agree on {percent:.2} % of the pixels (min {PERCENT_MIN})"
+    );
+    ensure(percent >= PERCENT_MIN, || format!("int8 and float agree on {percent:.2} %, wanted {PERCENT_MIN}"))
+}
+
+/// Between input and logits the shipped model holds nothing that an int8 engine would have to leave, and each of its
+/// convolutions reads dequantized integers only.
+fn integers_up_to_the_logits() -> Result<(), Failed> {
+    const OPERATORS: [&str; 7] =
+        ["Add", "Concat", "Conv", "DequantizeLinear", "GlobalAveragePool", "QuantizeLinear", "Resize"];
+    let model = Model::read(&project(INT8))?;
+    let nodes = &model.graph.nodes;
+    let dequantized = |tensor: &String| {
+        nodes.iter().any(|node| node.op == "DequantizeLinear" && node.outputs.contains(tensor))
+    };
+    let mut wrong: Vec<String> = nodes
+        .iter()
+        .filter(|node| !OPERATORS.contains(&node.op.as_str()))
+        .map(|node| format!("{} computes outside int8", node.place()))
+        .collect();
+    wrong.extend(
+        nodes
+            .iter()
+            .filter(|node| node.op == "Conv" && !node.inputs.iter().all(dequantized))
+            .map(|node| format!("{} reads floats", node.place())),
+    );
+    let convolutions = nodes.iter().filter(|node| node.op == "Conv").count();
+    ensure(convolutions > 30, || format!("it has only {convolutions} convolutions"))?;
+    ensure(wrong.is_empty(), || wrong.join("\n"))
+}
+
+/// On the same inputs, Sedge and ONNX Runtime see the same in the shipped int8 model.
+fn shipped_agrees() -> Result<(), Failed> {
+    const PERCENT_MIN: f64 = 99.9;
+    const PICTURES: usize = 20;
+    reference::check(&project(INT8))?;
+    let folder = fresh_folder();
+    link_pictures(folder.path(), "pictures", |index| index < PICTURES);
+    succeed(folder.path(), &format!("run --source pictures --mask-size network --model {INT8}"))?;
+    let masks = masks(&folder.path().join("masks"))?;
+    ensure(masks.len() == PICTURES, || format!("{} masks", masks.len()))?;
+
+    let rule = Card::read(&project(CARD))?.input.ok_or("the card has no input rule")?;
+    let inputs = folder.path().join("inputs.f32");
+    write_inputs(&folder.path().join("pictures"), &rule, 257, &inputs);
+    let pixels = 257 * 257;
+    for level in [Level::Plain, Level::Optimized] {
+        let classes = reference::classes(&project(INT8), &inputs, level)?;
+        let percent = agreement_percent(ids(&masks), classes.chunks(pixels));
+        println!("ORT agreement {percent:.3} % (min {PERCENT_MIN}), {level:?}, {PICTURES} pictures");
+        ensure(percent >= PERCENT_MIN, || format!("{level:?}: {percent:.3} %, wanted {PERCENT_MIN}"))?;
+    }
+    Ok(())
+}
+
+/// Networks of `graphs.py`, each with the least signal-to-noise ratio of its int8 form in dB: 20 unless said why.
+const GRAPHS: [(&str, f64); 43] = [
+    ("affine", 20.0),
+    ("average_pool", 20.0),
+    ("batch_norm_alone", 20.0),
+    ("batch_norm_first", 20.0),
+    ("channel_shuffle", 20.0),
+    ("clip_odd", 20.0),
+    ("computed_shape", 20.0),
+    ("computed_size", 20.0),
+    ("concat_unlike", 20.0),
+    ("conv_bn_relu", 20.0),
+    ("conv_transpose", 20.0),
+    ("conv_transpose_groups", 20.0),
+    ("dead_channels", 20.0),
+    ("depth_to_space", 20.0),
+    ("depthwise", 20.0),
+    ("dilated", 20.0),
+    ("elu", 20.0),
+    ("gate", 20.0),
+    ("gemm", 20.0),
+    ("grouped", 20.0),
+    ("hard_swish", 20.0),
+    ("input_twice", 20.0),
+    ("leaky_relu", 20.0),
+    ("matmul_add", 20.0),
+    ("max_pool", 20.0),
+    ("output_inside", 20.0),
+    ("pad_mirror", 20.0),
+    ("pad_zeros", 20.0),
+    ("prelu", 20.0),
+    ("reduce_mean", 20.0),
+    ("resize_corners", 20.0),
+    ("resize_linear", 20.0),
+    ("resize_nearest", 20.0),
+    ("same_padding", 20.0),
+    ("shared_weights", 20.0),
+    ("sigmoid", 20.0),
+    ("slices", 20.0),
+    ("softmax_tail", 20.0),
+    ("split", 20.0),
+    ("squeeze", 20.0),
+    ("subtract", 20.0),
+    ("swish", 20.0),
+    ("tanh", 20.0),
+];
+
+/// What the small networks have in common.
+struct Bench {
+    /// Holds the float networks and `calibrate`, four pictures.
+    folder: TempDir,
+    /// Eight other pictures as inputs, each `[1, 3, 32, 32]`.
+    inputs: Vec<Vec<f32>>,
+    inputs_file: PathBuf,
+}
+
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+fn bench() -> Result<&'static Bench, String> {
+    static BENCH: OnceLock<Result<Bench, String>> = OnceLock::new();
+    let make = || {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let python = reference::python().ok_or("SEDGE_PYTHON is not set")?;
+        let output = Command::new(python)
+            .arg(project("tests/reference/graphs.py"))
+            .arg(folder.path())
+            .args(GRAPHS.map(|(name, _)| name))
+            .output()
+            .map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(format!("graphs.py: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        link_pictures(folder.path(), "calibrate", |index| index % 8 == 0);
+        link_pictures(folder.path(), "test", |index| index % 8 == 0);
+        let rule = InputRule::new(ColorOrder::Rgb, MEAN.into(), STD.into(), ResizeRule::Stretch)
+            .map_err(|error| error.to_string())?;
+        let inputs_file = folder.path().join("inputs.f32");
+        let inputs = write_inputs(&folder.path().join("test"), &rule, 32, &inputs_file);
+        Ok(Bench { folder, inputs, inputs_file })
+    };
+    BENCH.get_or_init(make).as_ref().map_err(Clone::clone)
+}
+
+/// A network converts to a valid model; its int8 form, run by ONNX Runtime in both ways and by Sedge, gives what the float
+/// one gives but for the noise of rounding; and Sedge's float results, on which the calibration rests, are the same.
+fn graph(name: &str, db_min: f64) -> Result<(), Failed> {
+    /// Two float engines sum in different orders, no more.
+    const FLOAT_DB_MIN: f64 = 80.0;
+    let bench = bench()?;
+    let (float, int8) = (format!("{name}.onnx"), format!("{name}.int8.onnx"));
+    let triple = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
+    succeed(
+        bench.folder.path(),
+        &format!(
+            "convert {float} -o {int8} --calibration calibrate --mean {} --std {}",
+            triple(MEAN),
+            triple(STD)
+        ),
+    )?;
+    let (float, int8) = (bench.folder.path().join(float), bench.folder.path().join(int8));
+    reference::check(&int8)?;
+    let model = Model::read(&int8)?;
+    ensure(model.graph.nodes.iter().any(|node| node.op == "QuantizeLinear"), || {
+        "nothing is quantized".into()
+    })?;
+
+    let truth = reference::outputs(&float, &bench.inputs_file, Level::Plain)?;
+    let figures = [
+        ("ORT int8", reference::outputs(&int8, &bench.inputs_file, Level::Plain)?, db_min),
+        ("ORT int8 optimized", reference::outputs(&int8, &bench.inputs_file, Level::Optimized)?, db_min),
+        ("Sedge int8", sedge_outputs(&int8, &bench.inputs)?, db_min),
+        ("Sedge float", sedge_outputs(&float, &bench.inputs)?, FLOAT_DB_MIN),
+    ]
+    .map(|(what, values, min)| (what, ratio_db(&truth, &values), min));
+    let text = figures.map(|(what, db, _)| format!("{what} {db:.1} dB")).join(", ");
+    println!("{name}: {text} (min {db_min})");
+    ensure(figures.iter().all(|(_, db, min)| db >= min), || text)
+}
+
+/// All outputs of Sedge's engine, one input after the other.
+fn sedge_outputs(model: &Path, inputs: &[Vec<f32>]) -> Result<Vec<f32>, Failed> {
+    let session = Session::new(&Model::read(model)?)?;
+    let mut all = Vec::new();
+    for input in inputs {
+        for output in session.run(input)? {
+            all.extend(output.as_f32().ok_or("an output is not f32")?);
+        }
+    }
+    Ok(all)
+}
+
+/// `10 log10(sum x^2 / sum (x - y)^2)`; below any bound where the lengths differ or a value is not finite.
+fn ratio_db(truth: &[f32], values: &[f32]) -> f64 {
+    if truth.len() != values.len() || values.iter().any(|value| !value.is_finite()) {
+        return f64::NEG_INFINITY;
+    }
+    let signal: f64 = truth.iter().map(|&x| f64::from(x).powi(2)).sum();
+    let noise: f64 = truth.iter().zip(values).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum();
+    10.0 * (signal / noise.max(f64::MIN_POSITIVE)).log10()
+}

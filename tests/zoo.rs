@@ -10,7 +10,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use sedge::camera;
 use sedge::engine::Session;
 use sedge::onnx::{Card, Model, Tensor};
-use sedge::quantize::{self, Activations, Method, Options};
+use sedge::quantize::{self, Method, Options};
 use sedge::zoo::{self, Blueprint, Head, Settings, transfer};
 use tempfile::TempDir;
 
@@ -308,7 +308,7 @@ fn converts(network: &str, settings: &Settings) -> Result<(), Failed> {
     let rule = card.input.clone().ok_or("the card has no input rule")?;
     let picture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("calibration/voc/cars-6.jpg").display().to_string();
-    let options = Options { method: Method::MinMax, activations: Activations::U8, frames_max: None };
+    let options = Options { method: Method::MinMax, ..Options::default() };
     let quantized = quantize::quantize(&model, &card, &rule, options, &|| camera::open(&picture), &|_| {})?;
     let weighted =
         |node: &&quantize::scheme::FloatNode| matches!(node.op.as_str(), "Conv" | "ConvTranspose" | "Gemm");

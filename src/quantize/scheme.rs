@@ -315,7 +315,8 @@ fn stays_float(graph: &Graph, node: &Node, trails: bool, on_other_types: bool) -
 
 /// Whether `name` is a constant of another type where a float belongs.
 fn is_other_constant(graph: &Graph, node: &Node, name: &str) -> bool {
-    let settings = kind(node.standard_op()) == Some(Kind::Passes) || node.standard_op() == "ReduceMean";
+    // Shapes, sizes and axes are integers and say nothing about the data.
+    let settings = kind(node.standard_op()) == Some(Kind::Passes) || node.standard_op().starts_with("Reduce");
     let is_data = !settings || node.input(0) == Some(name);
     is_data && graph.initializers.get(name).is_some_and(|tensor| tensor.as_f32().is_none())
 }

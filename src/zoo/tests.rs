@@ -89,6 +89,8 @@ fn parameters_and_output_shapes() {
             ],
         ),
         ("unet-mnv2", classes(3), WithStatistics(6_504_227), vec![vec![1, 3, 224, 224]]),
+        // Encoder to the expansion of block 13: 616,256; ups 664,064, 184,576 and 60,032; last 128 * 27 + 3.
+        ("unet-mnv2-4", classes(3), WithStatistics(1_528_387), vec![vec![1, 3, 256, 256]]),
         ("fcn-mnv2", classes(6), WithStatistics(3_984_166), vec![vec![1, 6, 224, 224]]),
         ("fcn-32s", classes(3), WithStatistics(451_464_070), vec![vec![1, 3, 224, 224]]),
         ("fcn-16s", classes(3), WithStatistics(451_439_644), vec![vec![1, 3, 224, 224]]),
@@ -96,6 +98,20 @@ fn parameters_and_output_shapes() {
         ("segnet", classes(3), WithStatistics(45_393_103), vec![vec![1, 3, 224, 224]]),
         ("bayesian-segnet", classes(3), WithStatistics(45_393_103), vec![vec![1, 3, 224, 224]]),
         ("deeplabv3", classes(3), WithStatistics(39_123_075), vec![vec![1, 3, 512, 512]]),
+        // The shipped file holds 688,357 numbers; each of its 8,656 biases of a folded norm stands for four.
+        (
+            "deeplabv3-mnv2",
+            width(0.5, Settings { output_stride: Some(8), ..classes(21) }),
+            WithStatistics(688_357 + 3 * 8_656),
+            vec![vec![1, 21, 257, 257]],
+        ),
+        // Features 939,120; two of 576 * 128 with norms; scores of 128 and of 88 channels.
+        (
+            "deeplab-mnv3-small",
+            classes(2),
+            WithStatistics(939_120 + 2 * (576 * 128 + 4 * 128) + 2 * (128 + 1) + 2 * (88 + 1)),
+            vec![vec![1, 2, 257, 257]],
+        ),
         ("lraspp-mnv3-large", classes(21), Trained(3_221_538), vec![vec![1, 21, 520, 520]]),
         ("segformer-b0", classes(6), Trained(3_715_686), vec![vec![1, 6, 512, 512]]),
         // Encoder 13,151,424; linear layers (64 + 128 + 320 + 512) * 256 + 4 * 256; fuse 262,144 + 512; scores 1542.

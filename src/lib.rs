@@ -42,6 +42,7 @@
 pub mod camera;
 pub mod dataset;
 pub mod engine;
+pub mod evaluate;
 pub mod frame;
 pub mod mask;
 pub mod metrics;

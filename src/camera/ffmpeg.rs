@@ -23,6 +23,8 @@ pub struct Ffmpeg {
     child: Child,
     messages: Option<JoinHandle<String>>,
     frames: Option<Y4m<BufReader<ChildStdout>>>,
+    /// Number of frames given.
+    given: u64,
 }
 
 impl Ffmpeg {
@@ -56,6 +58,7 @@ impl Ffmpeg {
             // On a thread of its own, so that a full pipe of messages never stops the frames.
             messages: Some(std::thread::spawn(|| last_messages(messages))),
             frames: None,
+            given: 0,
         };
         match Y4m::new(BufReader::with_capacity(1 << 16, output), &name) {
             Ok(frames) => {
@@ -64,29 +67,40 @@ impl Ffmpeg {
                 Ok(stream)
             }
             Err(error) => {
-                let reason = stream.failure().unwrap_or_else(|| match error {
-                    SourceError::Malformed { .. } => "it gave no frames".into(),
-                    error => error.to_string(),
-                });
+                let reason = match (stream.end(), error) {
+                    (End::Failed(reason) | End::Complained(reason), _) => reason,
+                    (End::Well, SourceError::Malformed { .. }) => "it gave no frames".into(),
+                    (End::Well, error) => error.to_string(),
+                };
                 Err(SourceError::Ffmpeg { name, reason })
             }
         }
     }
 
-    /// Waits for the child, whose output has ended; what it said where it failed, `None` where it did not.
-    fn failure(&mut self) -> Option<String> {
+    /// Waits for the child, whose output has ended, and finds out how it went.
+    fn end(&mut self) -> End {
         // Closes the pipe first: a child that still writes would wait for us as we wait for it.
         self.frames = None;
         let status = self.child.wait();
         let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let ended = match status {
-            Ok(status) if status.success() => return None,
-            Ok(status) => format!("it ended with {status}"),
-            Err(error) => error.to_string(),
-        };
         let last = messages.lines().map(str::trim).rfind(|line| !line.is_empty());
-        Some(last.map_or(ended, |line| line.replace(&self.address, &self.info.name)))
+        let last = last.map(|line| line.replace(&self.address, &self.info.name));
+        match status {
+            Ok(status) if status.success() => last.map_or(End::Well, End::Complained),
+            Ok(status) => End::Failed(last.unwrap_or_else(|| format!("it ended with {status}"))),
+            Err(error) => End::Failed(last.unwrap_or_else(|| error.to_string())),
+        }
     }
+}
+
+/// How a child ended.
+enum End {
+    /// Without a word.
+    Well,
+    /// As it should, but it said this: parts of the stream may be missing.
+    Complained(String),
+    /// With an error.
+    Failed(String),
 }
 
 impl Source for Ffmpeg {
@@ -97,11 +111,21 @@ impl Source for Ffmpeg {
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
         match self.frames.as_mut()?.next_frame() {
             // Where the output ends, the child may say why.
-            end @ (None | Some(Err(SourceError::Truncated { .. }))) => match self.failure() {
-                Some(reason) => Some(Err(SourceError::Ffmpeg { name: self.info.name.clone(), reason })),
-                None => end,
-            },
-            event => event,
+            end @ (None | Some(Err(SourceError::Truncated { .. }))) => {
+                let name = self.info.name.clone();
+                match self.end() {
+                    End::Failed(reason) => Some(Err(SourceError::Ffmpeg { name, reason })),
+                    End::Complained(said) if end.is_none() => {
+                        let reason = format!("ffmpeg says: {said}");
+                        Some(Err(SourceError::BrokenFrame { name, frame: self.given, reason }))
+                    }
+                    _ => end,
+                }
+            }
+            event => {
+                self.given += 1;
+                event
+            }
         }
     }
 }
@@ -225,7 +249,15 @@ mod process_tests {
         let second = "frame 1 at 100 ms 2x2 I420 ~32";
         let cases: &[(&str, &[&str])] = &[
             ("fake://two-frames", &[first, second]),
-            ("fake://many-messages", &[first, second]),
+            (
+                "fake://many-messages",
+                &[
+                    first,
+                    second,
+                    "broken: fake://many-messages: frame 2 is broken: ffmpeg says: a message of about fifty bytes, \
+                     over and over again",
+                ],
+            ),
             (
                 "fake://cut",
                 &[first, "error: fake://cut: ends in the middle of frame 1; all frames before it are whole"],

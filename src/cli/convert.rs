@@ -105,7 +105,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
     if let Some(path) = &args.validate {
         let dataset = Dataset::open(path)?;
-        let score = |model, card| eval::mean_iou(model, card, &dataset, "val");
+        let score = |model, card| {
+            let (confusion, _) = eval::confusion(model, card, &dataset, "val")?;
+            let mean = confusion
+                .mean_iou()
+                .with_context(|| format!("{}: holds no pixel to score", path.display()))?;
+            anyhow::Ok(100.0 * mean)
+        };
         let int8_card = sedge::onnx::Card::of(&quantized.model)?;
         let (float, int8) = (score(&model, &card)?, score(&quantized.model, &int8_card)?);
         super::print(&format!("mean IoU on {}: float {float:.2} %, int8 {int8:.2} %\n", path.display()))?;

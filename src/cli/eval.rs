@@ -1,12 +1,10 @@
 //! `sedge eval`: how right a model is on a labelled data set.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
-use sedge::camera;
-use sedge::dataset::{ClassificationFolder, Dataset, Matching, match_classes};
-use sedge::mask::Mask;
+use sedge::dataset::{ClassificationFolder, Dataset, Matching};
+use sedge::evaluate;
 use sedge::metrics::Confusion;
 use sedge::onnx::{Card, Model};
 use sedge::pipeline::{Classifier, MaskSize, Segmenter};
@@ -38,57 +36,46 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, card) = args.model.load()?;
-    if args.data.join("META.json").exists() || !has_image_folders(&args.data) {
-        segmentation(&args, &model, &card)
-    } else {
-        classification(&args, &model, &card)
+    let split = args.data.join(&args.split);
+    let classes =
+        [split.as_path(), &args.data].into_iter().find_map(|dir| ClassificationFolder::open(dir).ok());
+    match classes {
+        Some(classes) if !args.data.join("META.json").exists() => {
+            classification(&args, &model, &card, &classes)
+        }
+        _ => segmentation(&args, &model, &card),
     }
 }
 
-/// Mean IoU in percent of a model on one split, for `sedge convert --validate`.
-#[cfg(feature = "host")]
-pub fn mean_iou(model: &Model, card: &Card, dataset: &Dataset, split: &str) -> anyhow::Result<f64> {
-    let (confusion, _) = confusion(model, card, dataset, split)?;
-    Ok(100.0 * confusion.mean_iou().unwrap_or(0.0))
-}
-
-/// Every pixel of a split, by true and predicted class.
-fn confusion(
+/// Pixels of a split by true and predicted class, with a progress bar.
+pub fn confusion(
     model: &Model,
     card: &Card,
     dataset: &Dataset,
     split: &str,
 ) -> anyhow::Result<(Confusion, Matching)> {
     let mut segmenter = Segmenter::new(model, card, MaskSize::Frame)?;
-    let meta = dataset.meta();
-    let matching = match_classes(segmenter.classes(), &meta.classes, meta.ignore)?;
-    let samples = dataset.split(split)?;
-    let progress = Progress::new("evaluating", "images", Some(samples.len() as u64));
-    let mut confusion = Confusion::new(meta.classes.len());
-    let mut mask = Mask::default();
-    for sample in &samples {
-        let frame = still(&sample.image)?;
-        let truth = dataset.read_mask(sample)?;
-        if (truth.width, truth.height) != (frame.width, frame.height) {
-            bail!(
-                "{}: is {}x{}, but its image {}x{}; masks and images must have one size",
-                sample.mask.display(),
-                truth.width,
-                truth.height,
-                frame.width,
-                frame.height
-            );
-        }
-        segmenter.segment(&frame, &mut mask)?;
-        let truth: Vec<u8> = truth.data.iter().map(|&id| matching.data_to_data[id as usize]).collect();
-        let predicted: Vec<u8> = mask.data.iter().map(|&id| matching.model_to_data[id as usize]).collect();
-        confusion
-            .add(&truth, &predicted, Some(meta.ignore))
-            .with_context(|| sample.mask.display().to_string())?;
-        progress.step(&String::new);
+    let mut bar = Bar::default();
+    Ok(evaluate::segmentation(&mut segmenter, dataset, split, &mut |images| bar.step(images))?)
+}
+
+/// A progress bar that learns its length from the first step, and goes when it is dropped.
+#[derive(Default)]
+struct Bar(Option<Progress>);
+
+impl Bar {
+    fn step(&mut self, images: usize) {
+        let progress = || Progress::new("evaluating", "images", Some(images as u64));
+        self.0.get_or_insert_with(progress).step(&String::new);
     }
-    progress.finish();
-    Ok((confusion, matching))
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(progress) = &self.0 {
+            progress.finish();
+        }
+    }
 }
 
 fn segmentation(args: &Args, model: &Model, card: &Card) -> anyhow::Result<()> {
@@ -135,67 +122,25 @@ fn segmentation(args: &Args, model: &Model, card: &Card) -> anyhow::Result<()> {
     super::print(&text)
 }
 
-fn classification(args: &Args, model: &Model, card: &Card) -> anyhow::Result<()> {
-    let split = args.data.join(&args.split);
-    let data = ClassificationFolder::open(if split.is_dir() { &split } else { &args.data })?;
+fn classification(
+    args: &Args,
+    model: &Model,
+    card: &Card,
+    data: &ClassificationFolder,
+) -> anyhow::Result<()> {
     let mut classifier = Classifier::new(model, card)?;
-    let labels = label_ids(&data.classes, card, classifier.classes())?;
-    let progress = Progress::new("evaluating", "images", Some(data.samples.len() as u64));
-    let mut right = 0usize;
-    for (path, class) in &data.samples {
-        if classifier.classify(&still(path)?)? == labels[*class] {
-            right += 1;
-        }
-        progress.step(&String::new);
-    }
-    progress.finish();
-    let images = data.samples.len();
-    let top1 = 100.0 * right as f64 / images as f64;
+    let mut bar = Bar::default();
+    let top1 = evaluate::classification(&mut classifier, &card.labels, data, &mut |images| bar.step(images))?;
+    drop(bar);
+    let (images, percent) = (data.samples.len(), 100.0 * top1);
     if args.json {
         let value =
-            json!({ "model": model.origin, "data": args.data, "images": images, "top1_percent": top1 });
+            json!({ "model": model.origin, "data": args.data, "images": images, "top1_percent": percent });
         return super::print(&format!("{value:#}\n"));
     }
+    let classes = data.classes.len();
     super::print(&format!(
-        "{}, {images} images of {} classes\n{top1:>6.2} %  top-1\n",
-        model.origin,
-        labels.len()
+        "{}, {images} images of {classes} classes\n{percent:>6.2} %  top-1\n",
+        model.origin
     ))
-}
-
-/// The model's class of each folder: by name where the card has labels, else by place.
-fn label_ids(folders: &[String], card: &Card, classes: usize) -> anyhow::Result<Vec<usize>> {
-    if card.labels.is_empty() {
-        if folders.len() != classes {
-            bail!(
-                "the model tells {classes} classes apart and names none, but there are {} folders; name them with \
-                 --labels",
-                folders.len()
-            );
-        }
-        return Ok((0..classes).collect());
-    }
-    let normal = |name: &str| name.to_lowercase().replace(['-', '_'], " ");
-    folders
-        .iter()
-        .map(|folder| {
-            card.labels
-                .iter()
-                .position(|label| label.split(',').any(|name| normal(name.trim()) == normal(folder)))
-                .with_context(|| {
-                    format!("folder {folder} is none of the model's {} labels", card.labels.len())
-                })
-        })
-        .collect()
-}
-
-fn still(path: &Path) -> anyhow::Result<sedge::frame::Frame> {
-    let mut source = camera::Still::open(path)?;
-    let frame = camera::Source::next_frame(&mut source);
-    Ok(frame.with_context(|| format!("{}: holds no image", path.display()))??)
-}
-
-/// Whether `folder` or its split folders hold folders of images, as classification data sets do.
-fn has_image_folders(folder: &Path) -> bool {
-    ClassificationFolder::open(folder).is_ok()
 }

@@ -1,9 +1,11 @@
 //! Running a model: a [`Session`] gives logits for prepared inputs.
 
+mod guard;
 mod session;
 #[cfg(feature = "host")]
 mod tensors;
 
+pub use guard::silence_guarded_panics;
 #[cfg(feature = "host")]
 pub(crate) use session::evaluate;
 pub use session::{Session, Value};

@@ -1,12 +1,12 @@
 //! A model prepared to run with tract. With `engine/tensors` and `onnx/`, the only place that knows tract.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tract_core::prelude::{Framework, IntoRunnable, TValue, TractResult, TypedRunnableModel, tvec};
+use tract_core::prelude::{Framework, IntoRunnable, TValue, TypedRunnableModel, tvec};
 use tract_onnx::prelude::InferenceModelExt;
 
 use super::EngineError;
+use super::guard::guarded;
 #[cfg(feature = "host")]
 use super::tensors;
 use crate::onnx::{DataType, Model};
@@ -166,13 +166,4 @@ fn plan(model: &Model) -> Result<Arc<TypedRunnableModel>, EngineError> {
     let proto = model.to_proto();
     guarded(|| onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable())
         .map_err(|reason| preparation(model, reason))
-}
-
-/// Calls into tract; a panic there is an error like any other. Nothing of what it leaves behind is used afterwards.
-fn guarded<T>(call: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(format!("{error:#}").replace('\n', " ")),
-        Err(_) => Err("the inference engine gave up on the graph".to_string()),
-    }
 }

@@ -139,7 +139,8 @@ impl Reader<'_> {
     }
 
     fn node(&self, proto: pb::NodeProto) -> Result<Node, OnnxError> {
-        let place = format!("node {} ({})", proto.name, proto.op_type);
+        let name = if proto.name.is_empty() { proto.output.first() } else { Some(&proto.name) };
+        let place = format!("node {} ({})", name.map_or("", String::as_str), proto.op_type);
         let mut attributes = BTreeMap::new();
         for attribute in proto.attribute {
             let name = attribute.name.clone();

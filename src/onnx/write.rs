@@ -1,5 +1,6 @@
 //! From a [`Model`] to an ONNX file: the same model gives the same bytes.
 
+use std::io::Error;
 use std::path::Path;
 
 use prost::Message;
@@ -14,19 +15,30 @@ impl Model {
         self.to_proto().encode_to_vec()
     }
 
-    /// Writes the model to `path`, whole or not at all: first beside it, then renamed.
+    /// Writes the model to `path`, whole or not at all: first beside it, then renamed. Through a link the file that it
+    /// leads to is replaced.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file cannot be written, or `path` is something else than a file.
     pub fn write(&self, path: &Path) -> Result<(), OnnxError> {
-        let mut part = path.as_os_str().to_owned();
+        let failed = |reason| OnnxError::File { path: path.to_path_buf(), reason };
+        let target = match path.canonicalize() {
+            Ok(target) if !target.is_file() => {
+                return Err(failed(Error::other("is not a file; give another name")));
+            }
+            Ok(target) => target,
+            Err(_) => path.to_path_buf(),
+        };
+        let mut part = target.clone().into_os_string();
         part.push(".part");
         let part = Path::new(&part);
-        std::fs::write(part, self.to_bytes()).and_then(|()| std::fs::rename(part, path)).map_err(|reason| {
-            // The part file may not exist; the first error is the one to report.
-            let _ = std::fs::remove_file(part);
-            OnnxError::File { path: path.to_path_buf(), reason }
-        })
+        std::fs::write(part, self.to_bytes()).and_then(|()| std::fs::rename(part, &target)).map_err(
+            |reason| {
+                // The part file may not exist; the first error is the one to report.
+                let _ = std::fs::remove_file(part);
+                failed(reason)
+            },
+        )
     }
 
     /// The model as a protocol buffer message.

@@ -51,6 +51,14 @@ pub enum PipelineError {
         /// What the task needs.
         needed: &'static str,
     },
+    /// Logits are not numbers.
+    #[error("{model}: gives logits that are not numbers (NaN) for frame {frame}; the model is broken")]
+    NotANumber {
+        /// The model.
+        model: String,
+        /// The frame's number.
+        frame: u64,
+    },
     /// Names and logits differ in number.
     #[error(
         "{model}: gives logits of {logits} classes, but {names} are named; correct its card, --classes or --labels"

@@ -26,6 +26,11 @@ impl Network {
         Ok(Network { model: model.origin.clone(), session, preparer, input })
     }
 
+    /// What messages call the model.
+    pub(super) fn name(&self) -> &str {
+        &self.model
+    }
+
     /// Runs once, which also warms up, and gives the first output's name and shape.
     pub(super) fn try_out(&mut self) -> Result<(String, Vec<usize>), PipelineError> {
         let outputs = self.session.run(&self.input)?;

@@ -92,6 +92,12 @@ impl Segmenter {
         let outputs = self.network.session.run(&self.network.input)?;
         let inferred = Instant::now();
         let (data, shape) = self.network.logits(&outputs)?;
+        if data.iter().any(|value| value.is_nan()) {
+            return Err(PipelineError::NotANumber {
+                model: self.network.name().to_string(),
+                frame: frame.number,
+            });
+        }
         let logits = Logits { data, classes: shape[1], height: shape[2], width: shape[3] };
         let (width, height) = match self.mask_size {
             MaskSize::Frame => (frame.width, frame.height),

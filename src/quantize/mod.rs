@@ -14,6 +14,10 @@ pub mod export;
 pub mod fold;
 pub mod observe;
 pub mod scheme;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 use sha2::{Digest, Sha256};
@@ -94,6 +98,16 @@ pub enum QuantizeError {
         model: String,
         /// The node.
         place: String,
+    },
+    /// The input rule and the graph's input differ in channels.
+    #[error("{model}: takes {channels} channels, but its color order has {rule}; give another --color")]
+    Channels {
+        /// The model.
+        model: String,
+        /// Channels of the graph's input.
+        channels: usize,
+        /// Channels of the rule.
+        rule: usize,
     },
     /// A tensor that is to be quantized does not hold 32-bit floats.
     #[error("{model}: tensor {tensor} does not hold 32-bit floats; export the model in float32")]

@@ -152,10 +152,16 @@ impl Observer {
                 None => return Err(QuantizeError::NotFloat { model: model.origin.clone(), tensor }),
             };
         }
+        let session = Session::with_outputs(model, &computed)?;
+        let [_, channels, _, _] = session.input_shape();
+        if channels != rule.color.channels() {
+            let (model, rule) = (model.origin.clone(), rule.color.channels());
+            return Err(QuantizeError::Channels { model, channels, rule });
+        }
         Ok(Observer {
             model: model.origin.clone(),
             rule: rule.clone(),
-            session: Session::with_outputs(model, &computed)?,
+            session,
             input,
             constants: values.iter().map(|(name, values)| (name.clone(), Range::of(values))).collect(),
             constant_values: values,

@@ -122,7 +122,16 @@ impl Scheme {
             }
         }
         if !graph.nodes.iter().any(|node| scheme.is_int8(node) && is_weighted(node)) {
-            return Err(QuantizeError::NothingToQuantize { model: model.origin.clone() });
+            let other_type =
+                |name: &&str| graph.initializers.get(*name).is_some_and(|t| t.as_f32().is_none());
+            let weights =
+                graph.nodes.iter().filter(|node| is_weighted(node)).filter_map(|node| node.input(1));
+            return Err(match weights.into_iter().find(other_type) {
+                Some(tensor) => {
+                    QuantizeError::NotFloat { model: model.origin.clone(), tensor: tensor.to_string() }
+                }
+                None => QuantizeError::NothingToQuantize { model: model.origin.clone() },
+            });
         }
         scheme.find_fused(graph);
         scheme.group(graph);

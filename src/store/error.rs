@@ -31,6 +31,12 @@ pub enum StoreError {
         /// A folder name that no run has taken.
         free: PathBuf,
     },
+    /// Another run writes to the folder now.
+    #[error("{} is in use by another run; end that one, or use another --out", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The earlier run in the folder had other classes.
     #[error(
         "{} lists other classes than this model has, so its masks would not go together; use another --out",

@@ -1,6 +1,7 @@
 //! The folder of one run: masks by temporary file and rename, listed when they are whole.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use crate::mask::{Class, Mask, png};
 
 /// Name of the list of classes in the folder of a run.
 const CLASSES: &str = "classes.json";
+/// Name of the file that a run holds locked.
+const LOCK: &str = ".lock";
 /// Longest file stem taken over from a frame's name, in characters.
 const STEM_CHARS_MAX: usize = 60;
 
@@ -31,7 +34,7 @@ pub struct Record<'a> {
     pub frame: u64,
     /// Time since the source's first frame.
     pub time: Duration,
-    /// What the source calls the frame (a file name or path); its stem names the mask.
+    /// What the source calls the frame (a file's name without its ending); it names the mask.
     pub name: Option<&'a str>,
     /// A picture to keep beside the mask.
     pub overlay: Option<Picture<'a>>,
@@ -60,6 +63,8 @@ pub struct MaskFolder<D: Disk = RealDisk> {
     index_bytes: u64,
     /// Whether a failed write may have left half a line after that.
     torn: bool,
+    /// Keeps other runs out as long as it is open.
+    lock: Option<File>,
     /// Added to a frame's number to give its file's number.
     offset: u64,
     /// The mask as PNG.
@@ -74,7 +79,19 @@ impl MaskFolder {
     /// [`StoreError::Classes`] for a run of other classes and [`StoreError::Index`] for a damaged index;
     /// [`StoreError::Disk`] where the system fails.
     pub fn create(folder: &Path, classes: &[Class], existing: Existing) -> Result<MaskFolder, StoreError> {
-        MaskFolder::create_on(RealDisk, folder, classes, existing)
+        let in_disk = |action| StoreError::disk(action, folder);
+        fs::create_dir_all(folder).map_err(in_disk("create the folder"))?;
+        let path = folder.join(LOCK);
+        let lock = File::create(&path).map_err(StoreError::disk("write", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { folder: folder.to_owned() }),
+            // A file system without locks: two runs at once are then the user's to avoid.
+            Err(TryLockError::Error(_)) => {}
+        }
+        let mut store = MaskFolder::create_on(RealDisk, folder, classes, existing)?;
+        store.lock = Some(lock);
+        Ok(store)
     }
 }
 
@@ -96,6 +113,7 @@ impl<D: Disk> MaskFolder<D> {
             names: unique_names(classes),
             index_bytes: 0,
             torn: false,
+            lock: None,
             offset: 0,
             encoded: Vec::new(),
         };
@@ -336,14 +354,10 @@ fn is_taken(disk: &impl Disk, folder: &Path) -> bool {
     [INDEX, CLASSES].iter().any(|name| disk.exists(&folder.join(name)))
 }
 
-/// A file stem made of a frame's name: the last part of a path without its extension, letters, digits and `-_.` kept,
-/// anything else an underscore. `None` where nothing of it is left.
+/// A file stem made of a frame's name: the last part of a path, letters, digits and `-_.` kept, anything else an
+/// underscore. `None` where nothing of it is left.
 fn safe_stem(name: &str) -> Option<String> {
-    let base = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    let stem = match base.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => base,
-    };
+    let stem = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let safe = |c: char| {
         if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }
     };

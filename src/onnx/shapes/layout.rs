@@ -22,6 +22,24 @@ pub(super) fn expand(known: &Known) -> NodeShapes {
     Ok(vec![broadcast(known.shape(0)?, &target)?])
 }
 
+pub(super) fn constant_of_shape(known: &Known) -> NodeShapes {
+    let sizes = known.constant_ints(0)?.ok_or(NoShape::Unknown)?;
+    match sizes.iter().map(|&size| usize::try_from(size)).collect() {
+        Ok(shape) => Ok(vec![shape]),
+        Err(_) => contradiction(format!("shape {sizes:?}")),
+    }
+}
+
+pub(super) fn tile(known: &Known) -> NodeShapes {
+    let shape = known.shape(0)?;
+    let repeats = known.constant_ints(1)?.ok_or(NoShape::Unknown)?;
+    if repeats.len() != shape.len() || repeats.iter().any(|&count| count < 0) {
+        return contradiction(format!("repeats {repeats:?} of shape {shape:?}"));
+    }
+    let sizes = shape.iter().zip(repeats).map(|(&size, &count)| product(&[size, count as usize]));
+    sizes.collect::<Result<_, _>>().map(|shape| vec![shape])
+}
+
 pub(super) fn flatten(known: &Known) -> NodeShapes {
     let shape = known.shape(0)?;
     let value = known.node.int("axis", 1);

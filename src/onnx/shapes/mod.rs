@@ -190,6 +190,9 @@ pub(crate) fn start(graph: &Graph) -> Shapes {
     inputs.chain(constants).collect()
 }
 
+/// Most elements of a tensor: 2 GiB as floats.
+const ELEMENTS_MAX: usize = 1 << 29;
+
 /// Shapes of a node's outputs.
 pub(crate) fn node_shapes(
     node: &Node,
@@ -197,7 +200,17 @@ pub(crate) fn node_shapes(
     shapes: &Shapes,
     constants: &BTreeMap<String, Tensor>,
 ) -> NodeShapes {
-    let known = &Known { node, opset, shapes, constants };
+    let found = unbounded_shapes(&Known { node, opset, shapes, constants })?;
+    for shape in &found {
+        if product(shape)? > ELEMENTS_MAX {
+            return contradiction(format!("a tensor of shape {shape:?} is too large"));
+        }
+    }
+    Ok(found)
+}
+
+fn unbounded_shapes(known: &Known) -> NodeShapes {
+    let node = known.node;
     match node.standard_op() {
         "Abs"
         | "BatchNormalization"
@@ -259,6 +272,7 @@ pub(crate) fn node_shapes(
         "Gemm" => gemm(known),
         "MatMul" => matmul(known),
         "Concat" => layout::concat(known),
+        "ConstantOfShape" => layout::constant_of_shape(known),
         "Expand" => layout::expand(known),
         "Flatten" => layout::flatten(known),
         "Gather" => layout::gather(known),
@@ -268,6 +282,7 @@ pub(crate) fn node_shapes(
         "Slice" => layout::slice(known),
         "Split" => layout::split(known),
         "Squeeze" => layout::squeeze(known),
+        "Tile" => layout::tile(known),
         "Transpose" => layout::transpose(known),
         "Unsqueeze" => layout::unsqueeze(known),
         "ArgMax" | "ArgMin" => layout::arg_max(known),

@@ -87,14 +87,6 @@ fn upgrade(model: &mut Model) -> Result<(), QuantizeError> {
 fn fold_constants(model: &mut Model) -> Result<Shapes, QuantizeError> {
     let mut known = shapes::start(&model.graph);
     for node in std::mem::take(&mut model.graph.nodes) {
-        let constants = constant_outputs(model, &node, &known);
-        if let Some(tensors) = constants {
-            for (name, tensor) in node.outputs.iter().zip(tensors) {
-                known.insert(name.clone(), tensor.shape.clone());
-                model.graph.initializers.insert(name.clone(), tensor);
-            }
-            continue;
-        }
         match shapes::node_shapes(&node, model.opset(), &known, &model.graph.initializers) {
             Ok(found) => known.extend(node.outputs.iter().cloned().zip(found)),
             Err(shapes::NoShape::Unknown) => {}
@@ -103,6 +95,13 @@ fn fold_constants(model: &mut Model) -> Result<Shapes, QuantizeError> {
                     OnnxError::Invalid { model: model.origin.clone(), place: node.place(), reason }.into()
                 );
             }
+        }
+        if let Some(tensors) = constant_outputs(model, &node, &known) {
+            for (name, tensor) in node.outputs.iter().zip(tensors) {
+                known.insert(name.clone(), tensor.shape.clone());
+                model.graph.initializers.insert(name.clone(), tensor);
+            }
+            continue;
         }
         model.graph.nodes.push(node);
     }

@@ -52,3 +52,5 @@ pub mod pipeline;
 #[cfg(feature = "host")]
 pub mod quantize;
 pub mod store;
+#[cfg(feature = "host")]
+pub mod zoo;

@@ -6,8 +6,12 @@ mod convert;
 mod eval;
 mod inspect;
 mod model;
+#[cfg(feature = "host")]
+mod new;
 mod progress;
 mod run;
+#[cfg(feature = "host")]
+mod zoo;
 
 use std::io::{ErrorKind, Write};
 
@@ -32,6 +36,10 @@ enum Command {
     Eval(eval::Args),
     Bench(bench::Args),
     Inspect(inspect::Args),
+    #[cfg(feature = "host")]
+    New(new::Args),
+    #[cfg(feature = "host")]
+    Zoo(zoo::Args),
 }
 
 impl Cli {
@@ -44,6 +52,10 @@ impl Cli {
             Command::Eval(args) => eval::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Inspect(args) => inspect::run(args),
+            #[cfg(feature = "host")]
+            Command::New(args) => new::run(args),
+            #[cfg(feature = "host")]
+            Command::Zoo(args) => zoo::run(args),
         }
     }
 }

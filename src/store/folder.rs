@@ -11,8 +11,6 @@ use crate::mask::{Class, Mask, png};
 
 /// Name of the list of classes in the folder of a run.
 const CLASSES: &str = "classes.json";
-/// Name of the file that a run holds locked.
-const LOCK: &str = ".lock";
 /// Longest file stem taken over from a frame's name, in characters.
 const STEM_CHARS_MAX: usize = 60;
 
@@ -63,7 +61,7 @@ pub struct MaskFolder<D: Disk = RealDisk> {
     index_bytes: u64,
     /// Whether a failed write may have left half a line after that.
     torn: bool,
-    /// Keeps other runs out as long as it is open.
+    /// The folder, locked: keeps other runs out as long as it is open.
     lock: Option<File>,
     /// Added to a frame's number to give its file's number.
     offset: u64,
@@ -81,8 +79,7 @@ impl MaskFolder {
     pub fn create(folder: &Path, classes: &[Class], existing: Existing) -> Result<MaskFolder, StoreError> {
         let in_disk = |action| StoreError::disk(action, folder);
         fs::create_dir_all(folder).map_err(in_disk("create the folder"))?;
-        let path = folder.join(LOCK);
-        let lock = File::create(&path).map_err(StoreError::disk("write", &path))?;
+        let lock = File::open(folder).map_err(in_disk("open"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { folder: folder.to_owned() }),

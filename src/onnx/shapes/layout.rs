@@ -77,6 +77,12 @@ pub(super) fn pad(known: &Known) -> NodeShapes {
         .map(|shape| vec![shape])
 }
 
+/// The shape of drawn numbers is an attribute.
+pub(super) fn random(known: &Known) -> NodeShapes {
+    let shape = known.node.ints("shape").ok_or(NoShape::Unknown)?;
+    Ok(vec![shape.iter().map(|&size| size.max(0) as usize).collect()])
+}
+
 pub(super) fn reshape(known: &Known) -> NodeShapes {
     let input = known.shape(0)?;
     let target = known.ints_by_version("shape", 1)?.ok_or(NoShape::Unknown)?;

@@ -261,6 +261,7 @@ fn unbounded_shapes(known: &Known) -> NodeShapes {
             Some(Attribute::Tensor(tensor)) => Ok(vec![tensor.shape.clone()]),
             _ => Err(NoShape::Unknown),
         },
+        "RandomNormal" | "RandomUniform" => layout::random(known),
         "Conv" => spatial::conv(known),
         "ConvTranspose" => spatial::conv_transpose(known),
         "AveragePool" | "LpPool" | "MaxPool" => spatial::pool(known),

@@ -169,7 +169,8 @@ mod tests {
     fn folders_find_their_labels() {
         let texts = |list: &[&str]| -> Vec<String> { list.iter().map(|s| s.to_string()).collect() };
         let labels = texts(&["background", "tabby, tabby cat", "Great-White_shark"]);
-        let cases: [(&[&str], &[String], Option<&[usize]>); 5] = [
+        type Case<'a> = (&'a [&'a str], &'a [String], Option<&'a [usize]>);
+        let cases: [Case; 5] = [
             (&["tabby cat", "background"], &labels, Some(&[1, 0])),
             (&["great white shark"], &labels, Some(&[2])),
             (&["dog"], &labels, None),

@@ -32,8 +32,8 @@ fn main() {
             trials.push(Trial::test(name, move || converts_with(method, activations)));
         }
     }
-    trials.extend(GRAPHS.map(|(name, db_min)| {
-        Trial::test(format!("graph::{name}"), move || graph(name, db_min)).with_ignored_flag(needs_python)
+    trials.extend(GRAPHS.map(|name| {
+        Trial::test(format!("graph::{name}"), move || graph(name)).with_ignored_flag(needs_python)
     }));
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -163,9 +163,15 @@ fn integers_up_to_the_logits() -> Result<(), Failed> {
     ensure(wrong.is_empty(), || wrong.join("\n"))
 }
 
-/// On the same inputs, Sedge and ONNX Runtime see the same in the shipped int8 model.
+/// On the same inputs, Sedge and ONNX Runtime see the same in the shipped int8 model, as far as two ways to run it do.
+///
+/// Engines add in different orders. A sum that lies next to the middle between two steps is then rounded to another
+/// one, which 50 layers spread over the picture; so ONNX Runtime does not agree fully with itself either, optimized or
+/// not, and that is the measure here. (`graph::*` compares engines over few layers, where they must give the same.)
 fn shipped_agrees() -> Result<(), Failed> {
-    const PERCENT_MIN: f64 = 99.9;
+    const PERCENT_MIN: f64 = 99.5;
+    /// How much less than ONNX Runtime with itself Sedge may agree with it, in points.
+    const MARGIN: f64 = 0.1;
     const PICTURES: usize = 20;
     reference::check(&project(INT8))?;
     let folder = fresh_folder();
@@ -177,68 +183,73 @@ fn shipped_agrees() -> Result<(), Failed> {
     let rule = Card::read(&project(CARD))?.input.ok_or("the card has no input rule")?;
     let inputs = folder.path().join("inputs.f32");
     write_inputs(&folder.path().join("pictures"), &rule, 257, &inputs);
-    let pixels = 257 * 257;
-    for level in [Level::Plain, Level::Optimized] {
-        let classes = reference::classes(&project(INT8), &inputs, level)?;
-        let percent = agreement_percent(ids(&masks), classes.chunks(pixels));
-        println!("ORT agreement {percent:.3} % (min {PERCENT_MIN}), {level:?}, {PICTURES} pictures");
-        ensure(percent >= PERCENT_MIN, || format!("{level:?}: {percent:.3} %, wanted {PERCENT_MIN}"))?;
-    }
-    Ok(())
+    let plain = reference::classes(&project(INT8), &inputs, Level::Plain)?;
+    let optimized = reference::classes(&project(INT8), &inputs, Level::Optimized)?;
+    let itself = agreement_percent([plain.as_slice()], [optimized.as_slice()]);
+    let min = PERCENT_MIN.max(itself - MARGIN);
+    let [plain, optimized] =
+        [plain, optimized].map(|classes| agreement_percent(ids(&masks), classes.chunks(257 * 257)));
+    let text = format!(
+        "ORT agreement {plain:.3} %, optimized {optimized:.3} % (min {min:.3}: ORT with itself {itself:.3} %), \
+         {PICTURES} pictures"
+    );
+    println!("{text}");
+    ensure(plain >= min && optimized >= min, || text)
 }
 
-/// Networks of `graphs.py`, each with the least signal-to-noise ratio of its int8 form in dB: 20 unless said why.
-const GRAPHS: [(&str, f64); 43] = [
-    ("affine", 20.0),
-    ("average_pool", 20.0),
-    ("batch_norm_alone", 20.0),
-    ("batch_norm_first", 20.0),
-    ("channel_shuffle", 20.0),
-    ("clip_odd", 20.0),
-    ("computed_shape", 20.0),
-    ("computed_size", 20.0),
-    ("concat_unlike", 20.0),
-    ("conv_bn_relu", 20.0),
-    ("conv_transpose", 20.0),
-    ("conv_transpose_groups", 20.0),
-    ("dead_channels", 20.0),
-    ("depth_to_space", 20.0),
-    ("depthwise", 20.0),
-    ("dilated", 20.0),
-    ("elu", 20.0),
-    ("gate", 20.0),
-    ("gemm", 20.0),
-    ("grouped", 20.0),
-    ("hard_swish", 20.0),
-    ("input_twice", 20.0),
-    ("leaky_relu", 20.0),
-    ("matmul_add", 20.0),
-    ("max_pool", 20.0),
-    ("output_inside", 20.0),
-    ("pad_mirror", 20.0),
-    ("pad_zeros", 20.0),
-    ("prelu", 20.0),
-    ("reduce_mean", 20.0),
-    ("resize_corners", 20.0),
-    ("resize_linear", 20.0),
-    ("resize_nearest", 20.0),
-    ("same_padding", 20.0),
-    ("shared_weights", 20.0),
-    ("sigmoid", 20.0),
-    ("slices", 20.0),
-    ("softmax_tail", 20.0),
-    ("split", 20.0),
-    ("squeeze", 20.0),
-    ("subtract", 20.0),
-    ("swish", 20.0),
-    ("tanh", 20.0),
+/// Networks of `graphs.py`.
+const GRAPHS: [&str; 43] = [
+    "affine",
+    "average_pool",
+    "batch_norm_alone",
+    "batch_norm_first",
+    "channel_shuffle",
+    "clip_odd",
+    "computed_shape",
+    "computed_size",
+    "concat_unlike",
+    "conv_bn_relu",
+    "conv_transpose",
+    "conv_transpose_groups",
+    "dead_channels",
+    "depth_to_space",
+    "depthwise",
+    "dilated",
+    "elu",
+    "gate",
+    "gemm",
+    "grouped",
+    "hard_swish",
+    "input_twice",
+    "leaky_relu",
+    "matmul_add",
+    "max_pool",
+    "output_inside",
+    "pad_mirror",
+    "pad_zeros",
+    "prelu",
+    "reduce_mean",
+    "resize_corners",
+    "resize_linear",
+    "resize_nearest",
+    "same_padding",
+    "shared_weights",
+    "sigmoid",
+    "slices",
+    "softmax_tail",
+    "split",
+    "squeeze",
+    "subtract",
+    "swish",
+    "tanh",
 ];
 
 /// What the small networks have in common.
 struct Bench {
-    /// Holds the float networks and `calibrate`, four pictures.
+    /// Holds the float networks and `pictures`, four of them, which calibrate and test: what is measured is the noise of
+    /// int8, not how well so few pictures stand for others.
     folder: TempDir,
-    /// Eight other pictures as inputs, each `[1, 3, 32, 32]`.
+    /// The pictures as inputs, each `[1, 3, 32, 32]`.
     inputs: Vec<Vec<f32>>,
     inputs_file: PathBuf,
 }
@@ -254,18 +265,17 @@ fn bench() -> Result<&'static Bench, String> {
         let output = Command::new(python)
             .arg(project("tests/reference/graphs.py"))
             .arg(folder.path())
-            .args(GRAPHS.map(|(name, _)| name))
+            .args(GRAPHS)
             .output()
             .map_err(|error| error.to_string())?;
         if !output.status.success() {
             return Err(format!("graphs.py: {}", String::from_utf8_lossy(&output.stderr)));
         }
-        link_pictures(folder.path(), "calibrate", |index| index % 8 == 0);
-        link_pictures(folder.path(), "test", |index| index % 8 == 0);
+        link_pictures(folder.path(), "pictures", |index| index % 8 == 0);
         let rule = InputRule::new(ColorOrder::Rgb, MEAN.into(), STD.into(), ResizeRule::Stretch)
             .map_err(|error| error.to_string())?;
         let inputs_file = folder.path().join("inputs.f32");
-        let inputs = write_inputs(&folder.path().join("test"), &rule, 32, &inputs_file);
+        let inputs = write_inputs(&folder.path().join("pictures"), &rule, 32, &inputs_file);
         Ok(Bench { folder, inputs, inputs_file })
     };
     BENCH.get_or_init(make).as_ref().map_err(Clone::clone)
@@ -273,16 +283,23 @@ fn bench() -> Result<&'static Bench, String> {
 
 /// A network converts to a valid model; its int8 form, run by ONNX Runtime in both ways and by Sedge, gives what the float
 /// one gives but for the noise of rounding; and Sedge's float results, on which the calibration rests, are the same.
-fn graph(name: &str, db_min: f64) -> Result<(), Failed> {
+fn graph(name: &str) -> Result<(), Failed> {
+    /// Signal-to-noise ratio of int8 with float: two layers of 8 bits give 30 and more.
+    const DB_MIN: f64 = 25.0;
     /// Two float engines sum in different orders, no more.
     const FLOAT_DB_MIN: f64 = 80.0;
+    /// Two int8 engines give the same but for sums next to the middle between two steps. Linear interpolation of
+    /// integers often lies right there, which leaves 45.
+    const ENGINES_DB_MIN: f64 = 40.0;
+    /// ONNX Runtime's option for exact kernels fails where two convolutions share their weights.
+    const NOT_OPTIMIZED: [&str; 1] = ["shared_weights"];
     let bench = bench()?;
     let (float, int8) = (format!("{name}.onnx"), format!("{name}.int8.onnx"));
     let triple = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
     succeed(
         bench.folder.path(),
         &format!(
-            "convert {float} -o {int8} --calibration calibrate --mean {} --std {}",
+            "convert {float} -o {int8} --calibration pictures --mean {} --std {}",
             triple(MEAN),
             triple(STD)
         ),
@@ -295,16 +312,22 @@ fn graph(name: &str, db_min: f64) -> Result<(), Failed> {
     })?;
 
     let truth = reference::outputs(&float, &bench.inputs_file, Level::Plain)?;
-    let figures = [
-        ("ORT int8", reference::outputs(&int8, &bench.inputs_file, Level::Plain)?, db_min),
-        ("ORT int8 optimized", reference::outputs(&int8, &bench.inputs_file, Level::Optimized)?, db_min),
-        ("Sedge int8", sedge_outputs(&int8, &bench.inputs)?, db_min),
-        ("Sedge float", sedge_outputs(&float, &bench.inputs)?, FLOAT_DB_MIN),
-    ]
-    .map(|(what, values, min)| (what, ratio_db(&truth, &values), min));
-    let text = figures.map(|(what, db, _)| format!("{what} {db:.1} dB")).join(", ");
-    println!("{name}: {text} (min {db_min})");
-    ensure(figures.iter().all(|(_, db, min)| db >= min), || text)
+    let plain = reference::outputs(&int8, &bench.inputs_file, Level::Plain)?;
+    let ours = sedge_outputs(&int8, &bench.inputs)?;
+    let mut figures = vec![
+        ("ORT int8", ratio_db(&truth, &plain), DB_MIN),
+        ("Sedge int8", ratio_db(&truth, &ours), DB_MIN),
+        ("Sedge int8 with ORT int8", ratio_db(&plain, &ours), ENGINES_DB_MIN),
+        ("Sedge float", ratio_db(&truth, &sedge_outputs(&float, &bench.inputs)?), FLOAT_DB_MIN),
+    ];
+    if !NOT_OPTIMIZED.contains(&name) {
+        let optimized = reference::outputs(&int8, &bench.inputs_file, Level::Optimized)?;
+        figures.push(("ORT int8 optimized", ratio_db(&truth, &optimized), DB_MIN));
+    }
+    let texts: Vec<String> =
+        figures.iter().map(|(what, db, min)| format!("{what} {db:.1} dB (min {min})")).collect();
+    println!("{name}: {}", texts.join(", "));
+    ensure(figures.iter().all(|(_, db, min)| db >= min), || texts.join(", "))
 }
 
 /// All outputs of Sedge's engine, one input after the other.

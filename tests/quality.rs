@@ -15,7 +15,8 @@ fn data(path: &str) -> PathBuf {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let tests: [(&str, &str, fn() -> Result<(), Failed>); 2] = [
+    type Test = fn() -> Result<(), Failed>;
+    let tests: [(&str, &str, Test); 2] = [
         ("a_bird_has_the_same_shape_in_int8", "photos/bird_segmentation.png", bird),
         ("cats_are_found_as_well_in_int8", "feral_cat/META.json", cats),
     ];

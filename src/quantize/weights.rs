@@ -35,7 +35,7 @@ impl WeightLayout {
             ("Gemm" | "MatMul", &[_, columns]) => (columns, 1, 1, Some(1)),
             _ => return None,
         };
-        if elements == 0 || elements % groups != 0 {
+        if elements == 0 || !elements.is_multiple_of(groups) {
             return None;
         }
         let (channels, group_elements) = (per_group * groups, elements / groups);

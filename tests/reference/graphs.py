@@ -156,13 +156,12 @@ def max_pool(net):
 
 
 def concat_unlike(net):
-    """Ranges about 1 : 60: one scale for both would leave the small one two bits."""
+    """Ranges about 1 : 60. The small one is read elsewhere too, where the large one's scale would leave it two bits."""
     small = net.conv_relu("image", 3, 8)
     large = net.node("Mul", net.relu(net.conv("image", 3, 8)), net.constant(60))
-    x = net.node("Concat", small, large, axis=1)
-    weights = net.random.normal(0, 0.3, (5, 16, 1, 1))
-    weights[:, 8:] /= 60
-    return net.model((net.conv(x, 16, 5, kernel=1, weights=net.constant(weights)), 4))
+    joined = net.node("Concat", small, large, axis=1)
+    weights = net.constant(net.random.normal(0, 0.3 / 60, (5, 16, 1, 1)))
+    return net.model((net.conv(small, 8, 5, kernel=1), 4), (net.conv(joined, 16, 5, kernel=1, weights=weights), 4))
 
 
 def resize(net, **attributes):

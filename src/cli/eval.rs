@@ -37,13 +37,12 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, card) = args.model.load()?;
     let split = args.data.join(&args.split);
-    let classes =
-        [split.as_path(), &args.data].into_iter().find_map(|dir| ClassificationFolder::open(dir).ok());
-    match classes {
-        Some(classes) if !args.data.join("META.json").exists() => {
-            classification(&args, &model, &card, &classes)
-        }
-        _ => segmentation(&args, &model, &card),
+    if args.data.join("META.json").exists() || split.join("images").exists() {
+        return segmentation(&args, &model, &card);
+    }
+    match [split.as_path(), &args.data].into_iter().find_map(|dir| ClassificationFolder::open(dir).ok()) {
+        Some(classes) => classification(&args, &model, &card, &classes),
+        None => segmentation(&args, &model, &card),
     }
 }
 

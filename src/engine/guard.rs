@@ -10,7 +10,7 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes programs say nothing of panics that [`guarded`] turns into errors; all others are reported as before. To be
+/// Makes programs say nothing of panics inside the engine, which are errors to its callers; all others are reported as before. To be
 /// called once, at the start.
 pub fn silence_guarded_panics() {
     let report = std::panic::take_hook();

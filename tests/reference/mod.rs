@@ -27,6 +27,7 @@ struct Process {
 }
 
 /// Has `reference.py` do a job. One process serves all tests; it ends with this program, which closes its input.
+#[expect(clippy::zombie_processes, reason = "it lives as long as this program")]
 fn ask(job: Value) -> Result<Value, String> {
     static PROCESS: OnceLock<Mutex<Process>> = OnceLock::new();
     let process = PROCESS.get_or_init(|| {

@@ -39,7 +39,7 @@ fn a_run_is_stored_and_listed() {
     let picture = Picture { extension: "jpg", bytes: b"a picture" };
     let first = Record { overlay: Some(picture), ..record(0, None) };
     let bytes = store.put(first, &mask(1)).unwrap();
-    store.put(record(2, Some("in/a cat.jpg")), &mask(2)).unwrap();
+    store.put(record(2, Some("in/a cat")), &mask(2)).unwrap();
     store.finish().unwrap();
 
     let expected = set(&["000000-overlay.jpg", "000000.png", "a_cat.png", "classes.json", "index.jsonl"]);

@@ -40,7 +40,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let classes =
         [split.as_path(), &args.data].into_iter().find_map(|dir| ClassificationFolder::open(dir).ok());
     match classes {
-        Some(classes) if !args.data.join("META.json").exists() => {
+        // A folder `images` is no class: it marks a segmentation data set, whose META.json is then what is missing.
+        Some(classes) if !args.data.join("META.json").exists() && !split.join("images").is_dir() => {
             classification(&args, &model, &card, &classes)
         }
         _ => segmentation(&args, &model, &card),

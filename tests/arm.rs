@@ -59,7 +59,7 @@ fn main() {
 fn says_what_it_is(device: &Device, processor: &str) -> Result<(), Failed> {
     let folder = fresh_folder();
     let inspect = format!("inspect {INT8}");
-    for (arguments, words) in [("--help", "Usage: sedge"), (inspect.as_str(), "257, 257]")] {
+    for (arguments, words) in [("--help", "Usage: "), (inspect.as_str(), "257, 257]")] {
         let outcome = device.run(processor, folder.path(), arguments);
         if let Some(failure) = outcome.failure() {
             return Err(format!("{arguments}: {failure}").into());

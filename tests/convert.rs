@@ -171,7 +171,7 @@ fn integers_up_to_the_logits() -> Result<(), Failed> {
 fn shipped_agrees() -> Result<(), Failed> {
     const PERCENT_MIN: f64 = 99.5;
     /// How much less than ONNX Runtime with itself Sedge may agree with it, in points.
-    const MARGIN: f64 = 0.1;
+    const MARGIN: f64 = 0.2;
     const PICTURES: usize = 20;
     reference::check(&project(INT8))?;
     let folder = fresh_folder();

@@ -165,13 +165,16 @@ fn integers_up_to_the_logits() -> Result<(), Failed> {
 
 /// On the same inputs, Sedge and ONNX Runtime see the same in the shipped int8 model, as far as two ways to run it do.
 ///
-/// Engines add in different orders. A sum that lies next to the middle between two steps is then rounded to another
-/// one, which 50 layers spread over the picture; so ONNX Runtime does not agree fully with itself either, optimized or
-/// not, and that is the measure here. (`graph::*` compares engines over few layers, where they must give the same.)
+/// Sedge gives convolutions whole numbers, whose sums are exact, and so do ONNX Runtime's int8 kernels; other operators
+/// run in float in both. Node by node ONNX Runtime runs convolutions in float too: a sum that lies next to the middle
+/// between two steps is then rounded to another one, which 50 layers spread over the picture, so that it does not agree
+/// fully with its own kernels either, and that is the measure there.
 fn shipped_agrees() -> Result<(), Failed> {
     const PERCENT_MIN: f64 = 99.5;
-    /// How much less than ONNX Runtime with itself Sedge may agree with it, in points.
+    /// How much less than ONNX Runtime with itself Sedge may agree with it node by node, in points.
     const MARGIN: f64 = 0.2;
+    /// The aim is 99.9; what is left to the processor's own rounding may take a little.
+    const KERNELS_PERCENT_MIN: f64 = 99.85;
     const PICTURES: usize = 20;
     reference::check(&project(INT8))?;
     let folder = fresh_folder();
@@ -190,11 +193,11 @@ fn shipped_agrees() -> Result<(), Failed> {
     let [plain, optimized] =
         [plain, optimized].map(|classes| agreement_percent(ids(&masks), classes.chunks(257 * 257)));
     let text = format!(
-        "ORT agreement {plain:.3} %, optimized {optimized:.3} % (min {min:.3}: ORT with itself {itself:.3} %), \
-         {PICTURES} pictures"
+        "ORT agreement {optimized:.3} % with its int8 kernels (min {KERNELS_PERCENT_MIN}), {plain:.3} % node by \
+         node (min {min:.3}: ORT with itself {itself:.3} %), {PICTURES} pictures"
     );
     println!("{text}");
-    ensure(plain >= min && optimized >= min, || text)
+    ensure(plain >= min && optimized >= KERNELS_PERCENT_MIN, || text)
 }
 
 /// Networks of `graphs.py`.

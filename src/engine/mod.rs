@@ -4,6 +4,7 @@ mod guard;
 mod session;
 #[cfg(feature = "host")]
 mod tensors;
+mod whole_numbers;
 
 pub use guard::silence_guarded_panics;
 #[cfg(feature = "host")]

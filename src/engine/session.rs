@@ -9,6 +9,7 @@ use super::EngineError;
 use super::guard::guarded;
 #[cfg(feature = "host")]
 use super::tensors;
+use super::whole_numbers;
 use crate::onnx::{DataType, Model};
 
 /// Most pixels on a side of an input, as of a frame.
@@ -65,6 +66,7 @@ impl Session {
                     .map(|shape| shape.iter().map(|&size| crate::onnx::Dim::Fixed(size)).collect()),
             })
             .collect();
+        whole_numbers::rewrite(&mut model.graph);
         let plan = plan(&model)?;
         Ok(Session { model: model.origin, plan, input_shape, outputs: outputs.to_vec() })
     }

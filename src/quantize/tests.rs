@@ -7,7 +7,7 @@ use super::{Activations, Method, Options, Quantized, quantize};
 use crate::camera::{Source, SourceError, SourceInfo};
 use crate::engine::Session;
 use crate::frame::{Frame, InputRule, PixelFormat, Preparer};
-use crate::onnx::{Attribute, Card, Model, Node, Tensor};
+use crate::onnx::{Attribute, Card, Model, Node, Tensor, TensorData};
 
 /// A few frames of noise, 6x6 pixels.
 struct Noise {
@@ -295,4 +295,45 @@ fn the_same_frames_give_the_same_bytes() {
     let float = model(vec![node("Conv", &["x", "w"], "c"), node("Relu", &["c"], "y")], &[w], &[], "y");
     let bytes = || convert(&float, Options::default()).map(|quantized| quantized.model.to_bytes());
     assert_eq!(bytes().expect("it converts"), bytes().expect("it converts"));
+}
+
+/// A quantized convolution gives exactly what integers give.
+#[test]
+fn convolutions_run_on_whole_numbers() {
+    let floats: [(&str, &[usize]); 2] = [("w", &[4, 3, 1, 1]), ("b", &[4])];
+    let float = model(vec![node("Conv", &["x", "w", "b"], "y")], &floats, &[], "y");
+    let int8 = convert(&float, Options::default()).expect("it converts").model;
+    let graph = &int8.graph;
+    let writer =
+        |tensor: &str| graph.nodes.iter().find(|node| node.output() == tensor).expect("a node writes it");
+    let constant = |name: Option<&str>| -> Vec<f32> {
+        match &graph.initializers[name.expect("an input")].data {
+            TensorData::F32(values) => values.clone(),
+            TensorData::U8(values) => values.iter().map(|&v| f32::from(v)).collect(),
+            TensorData::I8(values) => values.iter().map(|&v| f32::from(v)).collect(),
+            TensorData::I32(values) => values.iter().map(|&v| v as f32).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let conv = graph.nodes.iter().find(|node| node.op == "Conv").expect("a convolution");
+    let [x, w, b] = [0, 1, 2].map(|index| writer(conv.input(index).expect("an input")));
+    let (x_scale, x_zero) = (constant(x.input(1))[0], constant(x.input(2))[0]);
+    let (weights, w_scales, bias) = (constant(w.input(0)), constant(w.input(1)), constant(b.input(0)));
+    let y = writer("y");
+    let (y_scale, y_zero) = (constant(y.input(1))[0], constant(y.input(2))[0]);
+
+    let input = numbers(3 * 36, 9);
+    let found = Session::new(&int8).and_then(|session| session.run(&input)).expect("it runs");
+    let found = found[0].as_f32().expect("floats");
+    let quantized: Vec<i32> =
+        input.iter().map(|v| ((v / x_scale).round_ties_even() + x_zero).clamp(0.0, 255.0) as i32).collect();
+    for (index, found) in found.iter().enumerate() {
+        let (channel, place) = (index / 36, index % 36);
+        let products =
+            (0..3).map(|c| (quantized[c * 36 + place] - x_zero as i32) * weights[channel * 3 + c] as i32);
+        let sum = products.sum::<i32>() + bias[channel] as i32;
+        let scaled = sum as f32 * (x_scale * w_scales[channel] / y_scale);
+        let step = (scaled.round_ties_even() + y_zero).clamp(0.0, 255.0);
+        assert_eq!(*found, (step - y_zero) * y_scale, "output {index}");
+    }
 }

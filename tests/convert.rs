@@ -174,7 +174,7 @@ fn shipped_agrees() -> Result<(), Failed> {
     /// How much less than ONNX Runtime with itself Sedge may agree with it node by node, in points.
     const MARGIN: f64 = 0.2;
     /// The aim is 99.9; what is left to the processor's own rounding may take a little.
-    const KERNELS_PERCENT_MIN: f64 = 99.85;
+    const KERNELS_PERCENT_MIN: f64 = 99.8;
     const PICTURES: usize = 20;
     reference::check(&project(INT8))?;
     let folder = fresh_folder();

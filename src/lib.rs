@@ -44,6 +44,7 @@ pub mod dataset;
 pub mod engine;
 pub mod evaluate;
 pub mod frame;
+pub mod kernels;
 pub mod mask;
 pub mod metrics;
 pub mod onnx;

@@ -1,0 +1,8 @@
+//! Kernels for x86-64.
+
+use super::Kernels;
+
+/// The kernels that this processor can run, slowest first.
+pub fn available() -> Vec<&'static dyn Kernels> {
+    Vec::new()
+}

@@ -149,11 +149,24 @@ pub struct Residual<'a> {
     pub high: i32,
 }
 
-/// Where output goes: channel `c` of pixel `p` (row by row) at `data[p * stride + c]`.
+/// Where output goes: channel `c` of pixel `(y, x)` at `data[y * row_step + x * step + c]`. Pixels of the patches go row
+/// by row, so that pixel `p` is `(p / width, p % width)`: rows may have padding between them, or lie inside a larger
+/// tensor, or leave out every other pixel.
 #[derive(Debug)]
 pub struct Output<'a> {
     /// The values.
     pub data: &'a mut [Q],
-    /// Values from a pixel to the next.
-    pub stride: usize,
+    /// Values from a pixel to the next of its row.
+    pub step: usize,
+    /// Values from a row to the next.
+    pub row_step: usize,
+    /// Pixels in a row: the width of the patches.
+    pub width: usize,
+}
+
+impl Output<'_> {
+    /// Where the channels of pixel `index` begin.
+    pub fn at(&self, index: usize) -> usize {
+        index / self.width * self.row_step + index % self.width * self.step
+    }
 }

@@ -22,7 +22,7 @@ pub fn pack(weights: &Depthwise) -> PackedDepthwise {
 pub fn run(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
     debug_assert_eq!((patches.taps.len(), patches.run), (weights.taps, weights.channels));
     for pixel in 0..patches.pixels() {
-        let base = patches.base(pixel);
+        let (base, at) = (patches.base(pixel), out.at(pixel));
         for channel in 0..weights.channels {
             let mut acc = weights.bias[channel];
             for (index, tap) in patches.taps.iter().enumerate() {
@@ -31,7 +31,7 @@ pub fn run(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, ou
                 acc = acc.wrapping_add(value * i32::from(weight));
             }
             let residual = epilogue.residual.map(|with| with.data[pixel * with.stride + channel]);
-            out.data[pixel * out.stride + channel] = requantize(acc, channel, residual, epilogue);
+            out.data[at + channel] = requantize(acc, channel, residual, epilogue);
         }
     }
 }

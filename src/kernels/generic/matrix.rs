@@ -30,7 +30,7 @@ pub fn run(
 ) {
     debug_assert_eq!(patches.depth(), weights.depth);
     for pixel in 0..patches.pixels() {
-        let base = patches.base(pixel);
+        let (base, at) = (patches.base(pixel), out.at(pixel));
         for (index, channel) in channels.clone().enumerate() {
             let row = &weights.data.bytes()[channel * weights.depth..][..weights.depth];
             let mut acc = weights.bias[channel];
@@ -41,7 +41,7 @@ pub fn run(
                 }
             }
             let residual = epilogue.residual.map(|with| with.data[pixel * with.stride + index]);
-            out.data[pixel * out.stride + index] = requantize(acc, channel, residual, epilogue);
+            out.data[at + index] = requantize(acc, channel, residual, epilogue);
         }
     }
 }

@@ -4,6 +4,8 @@
 //! Every activation is 8 bits, here in its unsigned form: a tensor that ONNX declares as s8 has 128 added to its values
 //! and to its zero point, which changes no real number. All shapes are fixed.
 
+pub use crate::kernels::Between;
+
 /// Index of a tensor in [`Program::tensors`].
 pub type Id = usize;
 
@@ -129,18 +131,6 @@ pub struct Weights {
     pub multipliers: Vec<f32>,
     /// Groups; input and output channels are multiples of it.
     pub groups: usize,
-}
-
-/// Where an output coordinate of a linear resize lies between two input coordinates:
-/// `(1 - fraction) * x[low] + fraction * x[high]`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Between {
-    /// Input coordinate.
-    pub low: usize,
-    /// The next one, or the same at a border.
-    pub high: usize,
-    /// From 0 to 1.
-    pub fraction: f32,
 }
 
 /// How out-of-range elements of a padded tensor are filled.

@@ -191,6 +191,15 @@ impl Runner {
         values
     }
 
+    /// Class numbers of output `index`, in the order of the ONNX axes.
+    pub fn output_classes(&self, index: usize) -> Vec<u8> {
+        let tensor = self.output_tensor(index);
+        let mut values = vec![0; tensor.elements()];
+        let data = self.output(index);
+        in_onnx_order(tensor, |memory, onnx| values[onnx] = data[memory] as u8);
+        values
+    }
+
     /// Ports of the program's outputs.
     pub fn outputs(&self) -> &[Port] {
         &self.plan.program.outputs

@@ -2,6 +2,7 @@
 
 mod guard;
 pub mod program;
+pub mod reference;
 mod session;
 #[cfg(feature = "host")]
 mod tensors;

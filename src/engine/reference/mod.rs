@@ -2,6 +2,8 @@
 //!
 //! It shares no code with the kernels, keeps every tensor, and is far too slow for anything but small images.
 
+#[cfg(test)]
+mod conformance;
 mod elements;
 mod moves;
 mod ports;

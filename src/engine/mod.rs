@@ -1,8 +1,10 @@
 //! Running a model: a [`Session`] gives logits for prepared inputs.
 
 mod guard;
+pub mod plan;
 pub mod program;
 pub mod reference;
+pub mod run;
 mod session;
 #[cfg(feature = "host")]
 mod tensors;

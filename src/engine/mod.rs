@@ -3,6 +3,7 @@
 mod guard;
 pub mod plan;
 pub mod program;
+pub mod reference;
 pub mod run;
 mod region;
 mod session;

@@ -246,7 +246,7 @@ pub enum Kind {
         window: Window,
     },
     /// Mean of each window of `[n, h, w, c]`: `round(f32(sum(x - x_z)) * (x_s / y_s / count)) + y_z`, the factor computed in
-    /// f64 and rounded to f32.
+    /// f64 and rounded to f32. Padding that counts does so as far as it goes: a window that reaches beyond it is smaller.
     AveragePool {
         /// The window.
         window: Window,
@@ -274,7 +274,7 @@ pub enum Kind {
     },
     /// Layer normalization over the last dim: with mean and variance of the integers, exact up to one rounding to f64 each,
     /// `round(((x - mean) / sqrt(variance + epsilon / x_s^2)) * scale[c] + shift[c]) + y_z`, where `scale` and `shift` are those
-    /// of ONNX over `y_s`.
+    /// of ONNX over `y_s`. Mean and square root are rounded to f32 before they meet `x`, which is the unsigned value.
     LayerNorm {
         /// For each index of the last dim.
         scale: Vec<f32>,
@@ -283,10 +283,12 @@ pub enum Kind {
         /// Added to the variance, in units of the input's scale squared.
         epsilon: f32,
     },
-    /// Index of the largest value along the last dim, the first of equals; at most 256 of them. The output has no last dim.
+    /// Index of the largest value along the last dim, the first of equals; at most 256 of them. The output has no last dim,
+    /// and its values are the class numbers themselves (on a processor that stores values signed, too).
     ArgMax,
     /// `ArgMax` after a linear resize of `[n, h, w, c]` logits to the output's height and width, without ever holding the resized
-    /// logits: the class whose dequantized, resized logit is the largest, the first of equals.
+    /// logits: the class whose dequantized, resized logit is the largest, the first of equals; blended as
+    /// in `Linear`, along columns first.
     ResizeArgMax {
         /// For each output row.
         rows: Vec<Between>,

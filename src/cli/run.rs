@@ -12,6 +12,7 @@ use sedge::pipeline::{MaskSize, Options, PipelineError, Run, Segmenter, Stage, S
 use sedge::store::{Existing, MaskFolder, free_name};
 use serde_json::json;
 
+use super::engine::EngineArgs;
 use super::model::ModelArgs;
 use super::progress::Progress;
 
@@ -45,6 +46,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
     model: ModelArgs,
 }
 
@@ -60,7 +63,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Size::Frame => MaskSize::Frame,
         Size::Network => MaskSize::Network,
     };
-    let mut segmenter = Segmenter::new(&model, &card, mask_size)?;
+    let mut segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
     let mut source = match &args.source {
         Some(source) => camera::open(source)?,
         None => camera::demo(),

@@ -13,6 +13,7 @@ mod tensors;
 pub use guard::silence_guarded_panics;
 #[cfg(feature = "host")]
 pub(crate) use session::evaluate;
+pub use run::Runner;
 pub use session::{Engine, Options, Session, Value};
 
 /// Why a model does not run.

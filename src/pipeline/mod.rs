@@ -1,6 +1,7 @@
 //! The five steps of a frame, from source to mask on disk, with the time of each.
 
 mod classifier;
+mod last_resize;
 mod latency;
 mod network;
 mod run;

@@ -10,11 +10,13 @@
 
 mod arena;
 mod group;
+mod report;
 mod stage;
 
 use crate::engine::program::{Id, Kind, Program};
 use crate::kernels::{Kernels, Q};
 
+pub use report::StepReport;
 pub use stage::{Compute, Phase, Stage};
 
 /// A program laid out for one set of kernels.
@@ -148,6 +150,8 @@ impl Step {
 
 /// Operators on images that run one after the other on bands of rows.
 pub struct Chain {
+    /// Its operators in the program, those in epilogues among them.
+    pub ops: Vec<usize>,
     /// Tensor read by the first stage.
     pub input: Id,
     /// Tensor written by the last stage.

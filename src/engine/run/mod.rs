@@ -2,6 +2,8 @@
 
 mod chain;
 mod pool;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use std::ops::Range;

@@ -2,8 +2,11 @@
 
 import argparse
 import json
+import os
 import statistics
 import sys
+import tempfile
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from programs import Sedge, Worker
 FOLDER = Path("target/peers")
 PICTURES = sorted(Path("calibration/voc").glob("photo-*.jpg"))
 
+PAUSE_S = 0.05
+
 # Runtime, package and what it is called in a table.
 PEERS = [
     ("openvino", "openvino", "OpenVINO {} int8"),
@@ -27,16 +32,19 @@ PEERS = [
 # Processors with one of these add products of 8 bits into 32; on others these runtimes add pairs into 16 and saturate.
 EXACT_ANYWAY = {"avx512_vnni", "avx_vnni", "asimd"}
 INEXACT_OTHERWISE = ["openvino", "ort"]
+# What runs the file that Sedge runs, so that masks can be compared.
+SAME_FILE = ["openvino", "ort", "ort-exact"]
 
 
 def main():
     options = arguments()
     processor, flags = tables.processor()
+    processor = f"{processor}, {os.cpu_count()} cores"
     exact_anyway = bool(EXACT_ANYWAY & set(flags.split()))
     inexact = [] if exact_anyway else INEXACT_OTHERWISE
     result = {"processor": processor, "flags": flags, "inexact": inexact, "runs": []}
     peers = [peer for peer in PEERS if not (peer[0] == "ort-exact" and exact_anyway)]
-    names = {runtime: title.format(metadata.version(package)) for runtime, package, title in peers}
+    names = {runtime: words.format(metadata.version(package)) for runtime, package, words in peers}
     columns = {**names, "sedge": "Sedge", **({"tract": "Sedge through tract"} if options.tract else {})}
     for network in NETWORKS:
         if options.networks and network.name not in options.networks:
@@ -44,13 +52,13 @@ def main():
         try:
             files = models.make(network, options.sedge, FOLDER)
         except LeftOut as reason:
-            result["runs"].append({"network": network.title, "left_out": str(reason)})
+            result["runs"].append({"network": title(network), "left_out": str(reason)})
             continue
         for threads in options.threads:
-            progress(f"{network.title}, {tables.count(threads)}")
+            progress(f"{title(network)}, {tables.count(threads)}")
             result["runs"].append(run(network, files, threads, names, options))
         if network.to_mask and not options.no_masks:
-            result.setdefault("same_pixels", {})[network.title] = same_pixels(network, files, names)
+            result.setdefault("same_pixels", {})[title(network)] = same_pixels(network, files, names, options)
     print(tables.markdown(result, columns))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
@@ -91,21 +99,31 @@ def run(network, files, threads, names, options) -> dict:
             left_out[runtime] = str(reason)
     rounds = {runtime: [] for runtime in programs}
     for _ in range(options.rounds):
-        for runtime, program in programs.items():
-            rounds[runtime].append(program.round_ms(options.seconds))
+        for runtime, program in list(programs.items()):
+            # Until the threads of the one before have stopped spinning.
+            time.sleep(PAUSE_S)
+            try:
+                rounds[runtime].append(program.round_ms(options.seconds))
+            except LeftOut as reason:
+                left_out[runtime] = str(reason)
+                del programs[runtime], rounds[runtime]
     nothing = Worker("nothing", Path("-"), threads, network.size)
     memory = {runtime: program.peak_mib() for runtime, program in programs.items()}
     memory["nothing"] = nothing.peak_mib()
     for program in [nothing, *programs.values()]:
         program.close()
     return {
-        "network": network.title,
+        "network": title(network),
         "threads": threads,
         "median_ms": {runtime: statistics.median(times) for runtime, times in rounds.items()},
         "min_ms": {runtime: min(times) for runtime, times in rounds.items()},
         "peak_mib": memory,
         "left_out_runtimes": left_out,
     }
+
+
+def title(network) -> str:
+    return f"{network.title}, to the mask" if network.to_mask else network.title
 
 
 def worker_maker(runtime, network, files, threads):
@@ -124,24 +142,42 @@ def worker_maker(runtime, network, files, threads):
     return make
 
 
-def same_pixels(network, files, names) -> dict:
+def same_pixels(network, files, names, options) -> dict:
     """Percent of the pixels that have the class which the same file gives node by node in float, a runtime each."""
     import numpy as np
 
-    def masks(runtime):
-        worker = Worker(runtime, files.peers_int8, 1, network.size)
-        found = []
-        for index, picture in enumerate(PICTURES):
-            file = FOLDER / f"mask-{runtime}-{index}.npy"
-            worker.mask(picture, file)
-            found.append(np.load(file))
-            file.unlink()
-        worker.close()
-        return np.stack(found)
+    found = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pictures = resized(PICTURES, folder / "pictures", network.size)
 
-    plain = masks("ort-plain")
-    runtimes = [runtime for runtime in names if runtime in ("openvino", "ort", "ort-exact")]
-    return {runtime: 100 * float((masks(runtime) == plain).mean()) for runtime in runtimes}
+        def masks(program) -> np.ndarray:
+            own = np.stack(program.masks(pictures, folder))
+            program.close()
+            return own
+
+        plain = masks(Worker("ort-plain", files.peers_int8, 1, network.size))
+        for runtime in [*(runtime for runtime in names if runtime in SAME_FILE), "sedge"]:
+            try:
+                if runtime == "sedge":
+                    program = Sedge(options.sedge, files.sedge_int8, 1, network.size, network.to_mask)
+                else:
+                    program = Worker(runtime, files.peers_int8, 1, network.size)
+                found[runtime] = 100 * float((masks(program) == plain).mean())
+            except LeftOut as reason:
+                progress(f"no masks of {runtime}: {reason}")
+    return found
+
+
+def resized(pictures: list[Path], folder: Path, size: int) -> list[Path]:
+    """The pictures at the network's size, so that no runtime has a resize of its own in its masks."""
+    from PIL import Image
+
+    folder.mkdir()
+    for picture in pictures:
+        image = Image.open(picture).convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        image.save(folder / f"{picture.stem}.png")
+    return [folder / f"{picture.stem}.png" for picture in pictures]
 
 
 def progress(line: str) -> None:

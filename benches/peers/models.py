@@ -28,23 +28,35 @@ class Files:
 
 
 def make(network: Network, sedge: Path, folder: Path) -> Files:
-    """Makes what is missing in `folder`; raises LeftOut where a source is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    float32 = network.source or folder / f"{network.name}.float.onnx"
-    int8 = folder / f"{network.name}.onnx"
-    if network.source and not network.source.exists():
-        raise LeftOut(f"{network.source} is not there")
-    if not float32.exists():
-        call(sedge, "new", *network.recipe, "-o", float32)
-    if not int8.exists():
-        options = ["--calibration", CALIBRATION, "--frames", str(CALIBRATION_FRAMES), "--activations", "u8"]
-        call(sedge, "convert", float32, "-o", int8, *options, *network.convert)
+    """Makes all files in `folder`, anew each time, as the zoo or the converter may have changed."""
+    int8, float32 = int8_model(network, sedge, folder), network.source or folder / f"{network.name}.float.onnx"
     peers_int8 = to_mask(int8, folder, network.size) if network.to_mask else int8
     try:
         ncnn, why = ncnn_model(float32, network, folder), ""
     except LeftOut as reason:
         ncnn, why = None, str(reason)
     return Files(int8, peers_int8, float32, ncnn, why)
+
+
+def float_model(network: Network, sedge: Path, folder: Path) -> Path:
+    if network.source:
+        if not network.source.exists():
+            raise LeftOut(f"{network.source} is not there")
+        return network.source
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{network.name}.float.onnx"
+    call(sedge, "new", *network.recipe, "-o", file)
+    return file
+
+
+def int8_model(network: Network, sedge: Path, folder: Path) -> Path:
+    """The QDQ file with u8 activations that `sedge convert` writes."""
+    float32 = float_model(network, sedge, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{network.name}.onnx"
+    options = ["--calibration", CALIBRATION, "--frames", str(CALIBRATION_FRAMES), "--activations", "u8"]
+    call(sedge, "convert", float32, "-o", file, *options, *network.convert)
+    return file
 
 
 def call(*command) -> None:
@@ -57,8 +69,6 @@ def call(*command) -> None:
 def to_mask(model_file: Path, folder: Path, size: int) -> Path:
     """The model with Resize to the input's size, where its logits are smaller, and ArgMax to u8 class ids."""
     target = folder / f"{model_file.stem}.mask.onnx"
-    if target.exists():
-        return target
     import onnx
     from onnx import TensorProto, helper, numpy_helper
     import numpy as np
@@ -89,16 +99,16 @@ def ncnn_model(float32: Path, network: Network, folder: Path) -> Path:
     if network.to_mask:
         raise LeftOut("ncnn's ArgMax is not one over channels")
     own = folder / "ncnn" / network.name
-    param = own / "model.ncnn.param"
-    if param.exists():
+    param, source = own / "model.ncnn.param", own / "model.onnx"
+    if param.exists() and source.read_bytes() == float32.read_bytes():
         return param
     package = importlib.util.find_spec("pnnx")
     program = Path(package.submodule_search_locations[0]) / "pnnx" if package else None
     if program is None or not program.is_file():
         raise LeftOut("there is no pnnx for this machine")
     own.mkdir(parents=True, exist_ok=True)
-    (own / "model.onnx").write_bytes(float32.read_bytes())
-    done = subprocess.run([program.resolve(), "model.onnx"], cwd=own, capture_output=True, text=True)
+    source.write_bytes(float32.read_bytes())
+    done = subprocess.run([program.resolve(), source.name], cwd=own, capture_output=True, text=True)
     if done.returncode != 0 or not param.exists():
         raise LeftOut("pnnx could not convert it")
     return param

@@ -1,6 +1,6 @@
 """The networks that are compared: how each comes to be, and which runtime can run it from which file."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 # Downloaded float models and LiteRT files; what needs a missing one is left out by name.
@@ -23,7 +23,6 @@ class Network:
     convert: tuple[str, ...] = ()
     to_mask: bool = False
     litert: Path | None = None
-    left_out: dict[str, str] = field(default_factory=dict)
 
 
 PLAIN_CARD = ("--color", "rgb", "--mean", "0.5,0.5,0.5", "--std", "0.5,0.5,0.5")
@@ -58,14 +57,14 @@ NETWORKS = [
     ),
     Network(
         name="deeplab257",
-        title="deeplabv3-mnv2 x0.5 257, to the mask",
+        title="deeplabv3-mnv2 x0.5 257",
         size=257,
         source=Path("models/deeplabv3_mnv2_dm05_voc21_257.onnx"),
         to_mask=True,
     ),
     Network(
         name="deeplab513",
-        title="deeplabv3-mnv2 513, to the mask",
+        title="deeplabv3-mnv2 513",
         size=513,
         source=SHARED_MODELS / "deeplabv3_mnv2_voc21_513.onnx",
         convert=PLAIN_CARD,

@@ -17,8 +17,8 @@ class Worker:
 
     def __init__(self, runtime: str, model: Path, threads: int, size: int):
         command = [sys.executable, HERE / "worker.py", runtime, model, threads, size]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen([str(part) for part in command], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        command, pipe = [str(part) for part in command], subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         self.read()
 
     def read(self) -> dict:
@@ -29,8 +29,11 @@ class Worker:
         return json.loads(line)
 
     def ask(self, line: str) -> dict:
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # It has ended; what it said last is read below.
         return self.read()
 
     def round_ms(self, seconds: float) -> float:
@@ -40,8 +43,15 @@ class Worker:
     def peak_mib(self) -> float:
         return self.ask("memory")["peak_kib"] / 1024
 
-    def mask(self, picture: Path, file: Path) -> None:
-        self.ask(f"mask {picture} {file}")
+    def masks(self, pictures: list[Path], folder: Path) -> list:
+        """The class ids of each picture; `folder` is for files on the way."""
+        import numpy as np
+
+        found = []
+        for picture in pictures:
+            self.ask(f"mask {picture} {folder / 'mask.npy'}")
+            found.append(np.load(folder / "mask.npy"))
+        return found
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -56,6 +66,7 @@ class Sedge:
     """
 
     def __init__(self, program: Path, model: Path, threads: int, size: int, to_mask: bool):
+        self.program, self.model = program, model
         self.command = [program, "bench", "--model", model, "--json", "--frame", f"{size}x{size}"]
         if "--threads" in bench_help(program):
             self.command += ["--threads", threads]
@@ -88,6 +99,18 @@ class Sedge:
             peak = max([peak, *(int(line.split()[1]) for line in lines)])
             time.sleep(0.02)
         return peak / 1024
+
+    def masks(self, pictures: list[Path], folder: Path) -> list:
+        """The class ids of each picture, from `sedge run`; the pictures lie together in one folder."""
+        import numpy as np
+        from PIL import Image
+
+        command = [self.program, "run", "--model", self.model]
+        command += ["--source", pictures[0].parent, "--out", folder / "masks"]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise LeftOut(done.stderr.strip().splitlines()[-1])
+        return [np.asarray(Image.open(folder / "masks" / picture.name))[None] for picture in pictures]
 
     def close(self) -> None:
         pass

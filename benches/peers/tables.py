@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 # What int8 kernels choose by, on x86 and on ARM.
-FLAGS_SHOWN = "sse4_1 avx avx2 fma avx512f avx512bw avx512_vnni avx_vnni avx512_bf16 amx_int8 asimd asimddp i8mm bf16 sve"
+FLAGS_SHOWN = "sse4_1 avx avx2 fma avx512f avx512bw avx512_vnni avx_vnni amx_int8 asimd asimddp i8mm sve"
 
 
 def processor() -> tuple[str, str]:
@@ -32,7 +32,7 @@ def markdown(result: dict, columns: dict[str, str]) -> str:
         )
     if result["inexact"]:
         names = " and ".join(columns[runtime] for runtime in result["inexact"])
-        lines += [f"This processor has no VNNI: {names} lose sums that do not fit 16 bits and are not exact.", ""]
+        lines += [f"Not exact on this processor, without VNNI, where their sums saturate: {names}.", ""]
     if runs:
         least = min(run["threads"] for run in runs)
         lines += [f"Peak resident memory in MiB, {count(least)}; in brackets without bare Python with numpy:", ""]
@@ -41,7 +41,8 @@ def markdown(result: dict, columns: dict[str, str]) -> str:
     if result.get("same_pixels"):
         compared = next(iter(result["same_pixels"].values()))
         shown = {runtime: title for runtime, title in columns.items() if runtime in compared}
-        lines += ["Percent of the pixels that the same file gives node by node in float (ONNX Runtime, nothing fused):", ""]
+        words = "node by node in float (ONNX Runtime, nothing fused)"
+        lines += [f"Percent of the pixels with the class that the same file gives them {words}:", ""]
         rows = [[name, *(f"{found[runtime]:.2f}" for runtime in shown)] for name, found in result["same_pixels"].items()]
         lines += table(["network", *shown.values()], rows)
     reasons = left_out(result, columns)
@@ -76,19 +77,15 @@ def memory_row(run: dict, columns: dict[str, str]) -> list[str]:
 
 
 def left_out(result: dict, columns: dict[str, str]) -> list[str]:
-    """One line a runtime and reason, with the networks it holds for."""
-    found: dict[tuple[str, str], dict[str, list[str]]] = {}
-    lines = []
+    """One line a network, or a runtime and reason with the networks that it holds for."""
+    lines, found = [], {}
     for run in result["runs"]:
         if "left_out" in run:
             lines.append(f"- {run['network']}: {run['left_out']}")
         for runtime, reason in run.get("left_out_runtimes", {}).items():
-            networks = found.setdefault((columns[runtime], reason), {})
-            networks.setdefault(run["network"], []).append(str(run["threads"]))
-    for (title, reason), networks in found.items():
-        where = "; ".join(f"{network} with {' and '.join(threads)}" for network, threads in networks.items())
-        lines.append(f"- {title}: {reason} ({where} threads)")
-    return lines
+            where = f"{run['network']}, {count(run['threads'])}"
+            found.setdefault((columns[runtime], reason), []).append(where)
+    return lines + [f"- {title}: {reason} ({'; '.join(where)})" for (title, reason), where in found.items()]
 
 
 def count(threads: int) -> str:

@@ -3,7 +3,7 @@
     worker.py RUNTIME MODEL THREADS SIZE
 
     time SECONDS            -> {"ms": [...]}, the time of each inference
-    mask PICTURE FILE       -> {}, the class ids of a picture, written as a .npy file
+    mask PICTURE FILE       -> {}, the class ids of an RGB picture of the network's size, written as a .npy file
     memory                  -> {"peak_kib": N}
 """
 
@@ -38,7 +38,7 @@ def main():
         if command == "time":
             answer({"ms": times_ms(runtime, float(arguments[0]))})
         elif command == "mask":
-            runtime.feed(read_picture(arguments[0], size))
+            runtime.feed(read_picture(arguments[0]))
             output = np.array(runtime.infer())
             ids = output if output.ndim == 3 else output.argmax(1)
             np.save(arguments[1], ids.astype(np.uint8))
@@ -58,11 +58,11 @@ def times_ms(runtime, seconds: float) -> list[float]:
     return times
 
 
-def read_picture(path: str, size: int) -> np.ndarray:
+def read_picture(path: str) -> np.ndarray:
     from PIL import Image
 
-    image = Image.open(path).convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-    return (np.asarray(image, np.float32) / 127.5 - 1).transpose(2, 0, 1)[None].copy()
+    pixels = np.asarray(Image.open(path), np.float32)
+    return (pixels / 127.5 - 1).transpose(2, 0, 1)[None].copy()
 
 
 def peak_kib() -> int:

@@ -106,20 +106,29 @@ def function(options) -> tuple[str, int, int]:
     found = {}
     for line in call(options, "llvm-nm", "--demangle", "--print-size", options.program).splitlines():
         match = re.match(r"([0-9a-f]+) ([0-9a-f]+) [tTwW] (.*)", line)
-        if match and options.function in match.group(3):
-            start, size, name = int(match.group(1), 16), int(match.group(2), 16), match.group(3)
+        name = readable(match.group(3)) if match else ""
+        if match and options.function in name:
+            start, size = int(match.group(1), 16), int(match.group(2), 16)
             if size > found.get(name, (0, 0))[1]:
                 found[name] = (start, size)
     if not found:
         sys.exit(f"error: {options.program} has no function named {options.function}; a stripped program has none")
     if len(found) > 1:
-        exact = [name for name in found if re.sub(r"::h[0-9a-f]{16}$", "", name).endswith(options.function)]
+        exact = [name for name in found if name.endswith(options.function)]
         if len(exact) != 1:
             names = "\n  ".join(sorted(found))
             sys.exit(f"error: {options.function} fits several functions, write more of one:\n  {names}")
         found = {exact[0]: found[exact[0]]}
     name, (start, size) = found.popitem()
     return name, start, start + size
+
+
+def readable(name: str) -> str:
+    """A Rust name as it is written, without the hash: llvm-nm leaves the escapes of names with angle brackets."""
+    name = re.sub(r"::h[0-9a-f]{16}$", "", name)
+    for escape, text in [("$LT$", "<"), ("$GT$", ">"), ("$RF$", "&"), ("$C$", ","), ("..", "::")]:
+        name = name.replace(escape, text)
+    return re.sub(r"\$u([0-9a-f]+)\$", lambda match: chr(int(match.group(1), 16)), name).removeprefix("_")
 
 
 def disassemble(options, start: int, end: int) -> list[tuple[int, str]]:

@@ -39,11 +39,14 @@ def markdown(result: dict, columns: dict[str, str]) -> str:
         chosen = [run for run in runs if run["threads"] == least]
         lines += table(["network", *columns.values(), "bare Python"], [memory_row(run, columns) for run in chosen])
     if result.get("same_pixels"):
-        compared = next(iter(result["same_pixels"].values()))
+        compared = {runtime for found in result["same_pixels"].values() for runtime in found}
         shown = {runtime: title for runtime, title in columns.items() if runtime in compared}
         words = "node by node in float (ONNX Runtime, nothing fused)"
-        lines += [f"Percent of the pixels with the class that the same file gives them {words}:", ""]
-        rows = [[name, *(f"{found[runtime]:.2f}" for runtime in shown)] for name, found in result["same_pixels"].items()]
+        lines += [f"Percent of the pixels with the class that the same file gives {words}:", ""]
+        rows = [
+            [network, *(f"{found[runtime]:.2f}" if runtime in found else "-" for runtime in shown)]
+            for network, found in result["same_pixels"].items()
+        ]
         lines += table(["network", *shown.values()], rows)
     reasons = left_out(result, columns)
     return "\n".join(lines + (["Left out:", "", *reasons, ""] if reasons else []))

@@ -18,4 +18,5 @@ if ! cmp -s "$list" "$environment/installed"; then
         -r "$list" >&2
     cp "$list" "$environment/installed"
 fi
+export PYTHONDONTWRITEBYTECODE=1
 exec "$environment/bin/python" benches/peers/compare.py "$@"

@@ -17,10 +17,12 @@ pub mod resize;
 mod rounding;
 pub mod table;
 
-use super::{Isa, Kernels};
+use super::{Isa, Kernels, Operators};
 
 /// The kernels of the definition.
 pub struct Generic;
+
+impl Operators for Generic {}
 
 impl Kernels for Generic {
     fn isa(&self) -> Isa {

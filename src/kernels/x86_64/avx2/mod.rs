@@ -1,6 +1,7 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
 mod matrix;
+pub mod operators;
 mod panel;
 mod requantize;
 mod tile;
@@ -20,6 +21,10 @@ impl Avx2 {
         is_x86_feature_detected!("avx2").then_some(&AVX2)
     }
 }
+
+// SAFETY: values are made where AVX2 was detected, and nowhere else.
+#[allow(unsafe_code)]
+unsafe impl operators::HasAvx2 for Avx2 {}
 
 impl Kernels for Avx2 {
     fn isa(&self) -> Isa {

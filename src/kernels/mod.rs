@@ -17,9 +17,9 @@
 //!
 //! where `i32 -> f32` rounds to nearest even and the product is one f32 multiplication, never fused with an addition.
 
-pub mod generic;
 #[cfg(test)]
 mod conformance;
+pub mod generic;
 mod isa;
 mod matrix;
 mod memory;

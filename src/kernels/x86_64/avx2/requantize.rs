@@ -23,7 +23,7 @@ impl Places {
     /// # Safety
     /// There is such a pixel.
     #[inline(always)]
-    unsafe fn at(self, r: usize) -> *mut u8 {
+    pub unsafe fn at(self, r: usize) -> *mut u8 {
         // SAFETY: the caller's promise.
         unsafe { self.data.add(*self.offsets.add(r) + self.column) }
     }

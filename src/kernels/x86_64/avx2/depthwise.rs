@@ -5,15 +5,16 @@
 
 use std::arch::x86_64::*;
 
-use super::filter::{CHANNELS, Grid, PAIR_BYTES, block, blocks, offset, weight};
+use super::filter::{self, CHANNELS, Grid, PAIR_BYTES, block, blocks, offset, weight};
 use super::requantize::{Formula, Places};
+use super::tile::even_part;
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedDepthwise, Patches};
 
 /// Most outputs of a row that share what was brought side by side.
-const OUTPUTS: usize = 16;
+const OUTPUTS: usize = 30;
 /// Outputs whose sums are in registers at a time.
-const TILE: usize = 4;
+const TILE: usize = 6;
 /// Pairs of values of 16 channels that are kept: 16 KiB.
 const KEPT: usize = 256;
 
@@ -70,7 +71,7 @@ pub unsafe fn run(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilo
     }
     assert!(patches.taps.len() == weights.taps && patches.run == channels);
     assert!(patches.data.len() >= patches.end());
-    assert!(weights.bias.len() >= channels && epilogue.multipliers.len() >= channels);
+    assert!(weights.bias.len() == blocks(channels) * CHANNELS && epilogue.multipliers.len() >= channels);
     assert!(out.width == patches.width && out.data.len() >= out.at(pixels - 1) + channels);
     assert!(out.step >= channels || out.width == 1, "output pixels overlap");
     if let Some(with) = epilogue.residual {
@@ -122,7 +123,8 @@ fn by_definition(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilog
         let (base, at) = (patches.base(pixel), out.at(pixel));
         for channel in 0..weights.channels {
             // The zero point is in the packed bias.
-            let sum = patches.taps.iter().enumerate().fold(weights.bias[channel], |sum, (index, tap)| {
+            let bias = filter::bias(weights, channel);
+            let sum = patches.taps.iter().enumerate().fold(bias, |sum, (index, tap)| {
                 let value = i32::from(patches.data[base + tap + channel]);
                 sum.wrapping_add(value * i32::from(weight(weights, index, channel)))
             });
@@ -156,41 +158,33 @@ impl Strip<'_> {
     #[target_feature(enable = "avx2")]
     unsafe fn bring_side_by_side(&mut self, y: usize, x: usize, count: usize, index: usize) {
         let Patches { data, taps, step, row_step, .. } = *self.patches;
-        let grid = self.layout.grid;
+        let Layout { grid, spacing, stride } = self.layout;
         let columns = self.layout.columns(count);
         let channels = block(index, self.weights.channels);
         let base = y * row_step + x * step + channels.start;
         for plane in 0..grid.planes() {
-            let row = |row: usize| base + taps[row * grid.columns];
-            let first = row(plane * 2);
-            let (second, both) = if grid.single(plane) {
-                // The second of a pair is the next column; past the last one, where it meets a weight of zero, the last.
-                (first, 1)
-            } else {
-                (row(plane * 2 + 1), 0)
-            };
-            // An odd last row is looked up at even columns only if outputs are an even number of columns apart.
-            let every = if both == 1 && self.layout.stride % 2 == 0 { 2 } else { 1 };
-            let end = first.max(second) + (columns - 1) * self.layout.spacing + CHANNELS;
-            let kept = self.kept[plane * self.columns..][..columns].as_mut_ptr();
-            for column in (0..columns).step_by(every) {
-                let at = [column, (column + both).min(columns - 1)];
-                let at = [first + at[0] * self.layout.spacing, second + at[1] * self.layout.spacing];
-                // SAFETY: values up to `end` lie within the data, or only `channels` values of each column are read.
-                unsafe {
-                    let bytes = if end <= data.len() {
-                        at.map(|at| _mm_loadu_si128(data.as_ptr().add(at).cast()))
-                    } else {
-                        at.map(|at| {
-                            let mut bytes = [0u8; CHANNELS];
-                            bytes[..channels.len()].copy_from_slice(&data[at..][..channels.len()]);
-                            _mm_loadu_si128(bytes.as_ptr().cast())
-                        })
+            let single = grid.single(plane);
+            let first = base + taps[plane * 2 * grid.columns];
+            let second = if single { first } else { base + taps[(plane * 2 + 1) * grid.columns] };
+            let to = self.kept[plane * self.columns..][..columns].as_mut_ptr().cast::<__m256i>();
+            let last = (columns - 1) * spacing;
+            let from = [data[first..].as_ptr(), data[second..].as_ptr()];
+            // SAFETY: where whole registers would read past the data, only the block's channels of each column are read.
+            unsafe {
+                if first.max(second) + last + CHANNELS > data.len() {
+                    let load = |from: *const u8| {
+                        let mut bytes = [0u8; CHANNELS];
+                        from.copy_to_nonoverlapping(bytes.as_mut_ptr(), channels.len());
+                        _mm_loadu_si128(bytes.as_ptr().cast())
                     };
-                    let [a, b] = [_mm256_cvtepu8_epi16(bytes[0]), _mm256_cvtepu8_epi16(bytes[1])];
-                    let kept = kept.add(column).cast::<__m256i>();
-                    _mm256_store_si256(kept, _mm256_unpacklo_epi16(a, b));
-                    _mm256_store_si256(kept.add(1), _mm256_unpackhi_epi16(a, b));
+                    avx2_u8_to_i16_pairs(from, columns, spacing, usize::from(single), 1, load, to);
+                } else {
+                    let load = |from: *const u8| _mm_loadu_si128(from.cast());
+                    match (single, stride % 2) {
+                        (false, _) => avx2_u8_to_i16_pairs(from, columns, spacing, 0, 1, load, to),
+                        (true, 0) => avx2_u8_to_i16_pairs(from, columns, spacing, 1, 2, load, to),
+                        (true, _) => avx2_u8_to_i16_neighbors(from[0], columns, spacing, to),
+                    }
                 }
             }
         }
@@ -204,18 +198,24 @@ impl Strip<'_> {
     #[target_feature(enable = "avx2")]
     unsafe fn multiply<const ADD: bool>(&self, y: usize, x: usize, count: usize, index: usize, out: &mut Output) {
         let channels = block(index, self.weights.channels);
-        let mut ending = Ending { bias: [0; CHANNELS], multipliers: [0.0; CHANNELS] };
-        for lane in 0..CHANNELS {
-            let channel = channels.start + super::panel::channel_of_lane(2, lane);
-            if channel < channels.end {
-                ending.bias[lane] = self.weights.bias[channel];
-                ending.multipliers[lane] = self.epilogue.multipliers[channel];
-            }
-        }
-        for first in (0..count).step_by(TILE) {
-            let tile = TILE.min(count - first);
+        let mut multipliers = [0.0; CHANNELS];
+        multipliers[..channels.len()].copy_from_slice(&self.epilogue.multipliers[channels.clone()]);
+        // In the order of the lanes.
+        let natural = multipliers;
+        multipliers[4..8].copy_from_slice(&natural[8..12]);
+        multipliers[8..12].copy_from_slice(&natural[4..8]);
+        let start = offset(self.layout.grid, index, self.weights.channels, self.weights.taps);
+        let block = Block {
+            // SAFETY: the weights of each block were checked to be there.
+            weights: unsafe { self.weights.data.bytes().as_ptr().add(start).cast() },
+            bias: self.weights.bias[index * CHANNELS..][..CHANNELS].as_ptr().cast(),
+            multipliers,
+        };
+        let offsets: [usize; TILE] = std::array::from_fn(|r| r * out.step);
+        let mut first = 0;
+        while first < count {
+            let tile = even_part(count - first, TILE);
             let at = y * out.row_step + (x + first) * out.step + channels.start;
-            let offsets: [usize; TILE] = std::array::from_fn(|r| r * out.step);
             // SAFETY: the caller's promise.
             unsafe {
                 let to = Places { data: out.data.as_mut_ptr().add(at), offsets: offsets.as_ptr(), column: 0 };
@@ -226,12 +226,15 @@ impl Strip<'_> {
                     }
                     None => (std::ptr::null(), 0),
                 };
-                if channels.len() == CHANNELS {
-                    self.tile_of::<ADD>(tile, first, index, &ending, to, add);
+                if channels.len() < CHANNELS {
+                    self.part::<ADD>(tile, first, channels.len(), &block, to, add);
+                } else if tile == TILE {
+                    self.tile::<TILE, ADD>(first, &block, to, add);
                 } else {
-                    self.part::<ADD>(tile, first, index, &ending, to, add);
+                    self.tile_of::<ADD>(tile, first, &block, to, add);
                 }
             }
+            first += tile;
         }
     }
 
@@ -244,12 +247,11 @@ impl Strip<'_> {
         &self,
         count: usize,
         first: usize,
-        index: usize,
-        ending: &Ending,
+        channels: usize,
+        block: &Block,
         to: Places,
         (add, add_stride): (*const u8, usize),
     ) {
-        let channels = block(index, self.weights.channels).len();
         let mut other = [0u8; TILE * CHANNELS];
         let mut result = [0u8; TILE * CHANNELS];
         let offsets: [usize; TILE] = std::array::from_fn(|r| r * CHANNELS);
@@ -260,7 +262,7 @@ impl Strip<'_> {
                 let other = other.as_mut_ptr().add(r * CHANNELS);
                 add.add(r * add_stride).copy_to_nonoverlapping(other, channels);
             }
-            self.tile_of::<ADD>(count, first, index, ending, part, (other.as_ptr(), CHANNELS));
+            self.tile_of::<ADD>(count, first, block, part, (other.as_ptr(), CHANNELS));
             for r in 0..count {
                 result.as_ptr().add(r * CHANNELS).copy_to_nonoverlapping(to.at(r), channels);
             }
@@ -269,24 +271,25 @@ impl Strip<'_> {
 
     /// # Safety
     /// As for `tile` with `count` outputs.
-    #[inline]
+    #[inline(never)]
     #[target_feature(enable = "avx2")]
     unsafe fn tile_of<const ADD: bool>(
         &self,
         count: usize,
         first: usize,
-        index: usize,
-        ending: &Ending,
+        block: &Block,
         to: Places,
         add: (*const u8, usize),
     ) {
         // SAFETY: the caller's promise.
         unsafe {
             match count {
-                1 => self.tile::<1, ADD>(first, index, ending, to, add),
-                2 => self.tile::<2, ADD>(first, index, ending, to, add),
-                3 => self.tile::<3, ADD>(first, index, ending, to, add),
-                _ => self.tile::<4, ADD>(first, index, ending, to, add),
+                1 => self.tile::<1, ADD>(first, block, to, add),
+                2 => self.tile::<2, ADD>(first, block, to, add),
+                3 => self.tile::<3, ADD>(first, block, to, add),
+                4 => self.tile::<4, ADD>(first, block, to, add),
+                5 => self.tile::<5, ADD>(first, block, to, add),
+                _ => self.tile::<6, ADD>(first, block, to, add),
             }
         }
     }
@@ -299,19 +302,16 @@ impl Strip<'_> {
     unsafe fn tile<const R: usize, const ADD: bool>(
         &self,
         first: usize,
-        index: usize,
-        ending: &Ending,
+        block: &Block,
         to: Places,
         add: (*const u8, usize),
     ) {
-        let Layout { grid, stride, .. } = self.layout;
-        let start = offset(grid, index, self.weights.channels, self.weights.taps);
-        // SAFETY: the caller's promise; the weights of each block were checked to be there.
+        let stride = self.layout.stride;
+        // SAFETY: the caller's promise.
         unsafe {
-            let mut weights = self.weights.data.bytes().as_ptr().add(start).cast::<__m256i>();
+            let mut weights = block.weights;
             let kept = self.kept.as_ptr().add(first * stride);
-            let bias = ending.bias.as_ptr().cast::<__m256i>();
-            let mut sums = [[_mm256_loadu_si256(bias), _mm256_loadu_si256(bias.add(1))]; R];
+            let mut sums = [[_mm256_loadu_si256(block.bias), _mm256_loadu_si256(block.bias.add(1))]; R];
             for &pair in &self.pairs[..self.pair_count] {
                 let kept = kept.add(pair as usize);
                 let pair = [_mm256_load_si256(weights), _mm256_load_si256(weights.add(1))];
@@ -323,13 +323,68 @@ impl Strip<'_> {
                 }
                 weights = weights.byte_add(PAIR_BYTES);
             }
-            self.formula.store_16::<R, ADD>(|r| sums[r], ending.multipliers.as_ptr(), to, add);
+            self.formula.store_16::<R, ADD>(|r| sums[r], block.multipliers.as_ptr(), to, add);
         }
     }
 }
 
-/// The epilogue of one block, in the order of the lanes.
-struct Ending {
-    bias: [i32; CHANNELS],
+/// One block of channels.
+struct Block {
+    /// `[pairs of taps][2]`.
+    weights: *const __m256i,
+    bias: *const __m256i,
+    /// In the order of the lanes.
     multipliers: [f32; CHANNELS],
+}
+
+/// Widens 16 values of each of `columns` columns from two places and interleaves them: `to[column][2]`. The second
+/// values are those of `ahead` columns on, at most the last column. Only every `every`-th column is written.
+///
+/// # Safety
+/// AVX2; `load` may be called for each column of both places; `to` has room.
+#[inline(always)]
+unsafe fn avx2_u8_to_i16_pairs(
+    from: [*const u8; 2],
+    columns: usize,
+    spacing: usize,
+    ahead: usize,
+    every: usize,
+    load: impl Fn(*const u8) -> __m128i,
+    to: *mut __m256i,
+) {
+    let mut column = 0;
+    while column < columns {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let a = load(from[0].add(column * spacing));
+            let b = load(from[1].add((column + ahead).min(columns - 1) * spacing));
+            let [a, b] = [_mm256_cvtepu8_epi16(a), _mm256_cvtepu8_epi16(b)];
+            _mm256_store_si256(to.add(2 * column), _mm256_unpacklo_epi16(a, b));
+            _mm256_store_si256(to.add(2 * column + 1), _mm256_unpackhi_epi16(a, b));
+        }
+        column += every;
+    }
+}
+
+/// Widens 16 values of each of `columns` columns and interleaves those of neighbors, the last column with itself:
+/// `to[column][2]`.
+///
+/// # Safety
+/// AVX2; 16 values of each column can be read; `to` has room.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2_u8_to_i16_neighbors(from: *const u8, columns: usize, spacing: usize, to: *mut __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let load = |column: usize| _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(column * spacing).cast()));
+        let mut a = load(0);
+        for column in 1..columns {
+            let b = load(column);
+            _mm256_store_si256(to.add(2 * column - 2), _mm256_unpacklo_epi16(a, b));
+            _mm256_store_si256(to.add(2 * column - 1), _mm256_unpackhi_epi16(a, b));
+            a = b;
+        }
+        _mm256_store_si256(to.add(2 * columns - 2), _mm256_unpacklo_epi16(a, a));
+        _mm256_store_si256(to.add(2 * columns - 1), _mm256_unpackhi_epi16(a, a));
+    }
 }

@@ -83,7 +83,7 @@ pub fn offset(grid: Grid, index: usize, channels: usize, taps: usize) -> usize {
 }
 
 /// Packs to `[grids][blocks][pairs of taps][16 lanes][2]` of `i16`, lanes as in a panel of the matrix product. The bias is
-/// in the order of the channels and has the zero point folded in.
+/// `[blocks][16 lanes]` and has the zero point folded in.
 pub fn pack(weights: &Depthwise) -> PackedDepthwise {
     let (channels, taps) = (weights.channels, weights.taps);
     let grids = [Some(Grid::scattered(taps)), Grid::square(taps)];
@@ -108,20 +108,36 @@ pub fn pack(weights: &Depthwise) -> PackedDepthwise {
             }
         }
     }
-    let bias = (0..channels).map(|channel| {
-        let column = (0..taps).map(|tap| i32::from(weights.weights[tap * channels + channel]));
-        let sum = column.fold(0i32, i32::wrapping_add);
-        weights.bias[channel].wrapping_sub(sum.wrapping_mul(weights.zero_point))
-    });
-    PackedDepthwise { channels, taps, data, bias: bias.collect(), zero_point: weights.zero_point }
+    let mut bias = vec![0; blocks(channels) * CHANNELS];
+    for (index, bias) in bias.chunks_exact_mut(CHANNELS).enumerate() {
+        let range = block(index, channels);
+        for (lane, bias) in bias.iter_mut().enumerate() {
+            let channel = range.start + channel_of_lane(2, lane);
+            if channel < range.end {
+                let column = (0..taps).map(|tap| i32::from(weights.weights[tap * channels + channel]));
+                let sum = column.fold(0i32, i32::wrapping_add);
+                *bias = weights.bias[channel].wrapping_sub(sum.wrapping_mul(weights.zero_point));
+            }
+        }
+    }
+    PackedDepthwise { channels, taps, data, bias, zero_point: weights.zero_point }
+}
+
+/// The lane of `channel` and its block. (`channel_of_lane` exchanges two groups, so it is its own inverse.)
+fn lane(channel: usize, channels: usize) -> (usize, usize) {
+    let index = channel / CHANNELS;
+    (index, channel_of_lane(2, channel - block(index, channels).start))
+}
+
+/// The packed bias of one channel.
+pub fn bias(weights: &PackedDepthwise, channel: usize) -> i32 {
+    let (index, lane) = lane(channel, weights.channels);
+    weights.bias[index * CHANNELS + lane]
 }
 
 /// The weight of one tap and channel of packed weights.
 pub fn weight(weights: &PackedDepthwise, tap: usize, channel: usize) -> i8 {
-    let (index, taps) = (channel / CHANNELS, weights.taps);
-    let column = channel - block(index, weights.channels).start;
-    // `channel_of_lane` exchanges two groups, so it is its own inverse.
-    let lane = channel_of_lane(2, column);
-    let at = offset(Grid::scattered(taps), index, weights.channels, taps);
+    let (index, lane) = lane(channel, weights.channels);
+    let at = offset(Grid::scattered(weights.taps), index, weights.channels, weights.taps);
     weights.data.bytes()[at + tap / 2 * PAIR_BYTES + lane * 4 + tap % 2 * 2] as i8
 }

@@ -6,7 +6,7 @@ use std::ops::{Range, RangeInclusive};
 
 use super::panel::{LANES, Panel, channel_of_lane, pairs};
 use super::requantize::{Formula, Places};
-use super::tile::{Columns, Ending, avx2_i16_sums, avx2_i16_tile};
+use super::tile::{Columns, Ending, avx2_i16_sums, avx2_i16_tile, even_part};
 use super::widen;
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Scratch};
@@ -203,7 +203,7 @@ impl Block<'_> {
             with.map_or((std::ptr::null(), 0), |with| (with.data.as_ptr(), with.stride));
         let mut row = 0;
         while row < self.offsets.len() {
-            let count = most.min(self.offsets.len() - row);
+            let count = even_part(self.offsets.len() - row, most);
             // SAFETY: the caller's promise; a tile of part of a panel goes through memory of its own.
             unsafe {
                 let rows = self.rows.add(row * self.stride);

@@ -27,6 +27,12 @@ pub struct Ending<'a> {
     pub formula: &'a Formula,
 }
 
+/// How many of `rest` go into the next tile, so that tiles of at most `most` are as few and as even as can be.
+#[inline(always)]
+pub fn even_part(rest: usize, most: usize) -> usize {
+    if rest >= 2 * most { most } else { rest.div_ceil(rest.div_ceil(most).max(1)) }
+}
+
 /// The same pointer, of which the compiler does not know how it was made: so it keeps one for each row of a tile, where
 /// it would otherwise compute them from each other in the inner loop.
 #[inline(always)]

@@ -30,6 +30,7 @@ pub fn size(rows: usize, depth: usize) -> usize {
 pub unsafe fn avx2_u8_to_i16_rows(patches: &Patches, first: usize, count: usize, to: *mut i16) {
     let run = patches.run;
     let stride = stride(patches.depth());
+    let reach = patches.taps.iter().max().map_or(0, |tap| tap + run.next_multiple_of(STEP));
     let (mut y, mut x) = (first / patches.width, first % patches.width);
     let mut row = 0;
     while row < count {
@@ -44,13 +45,43 @@ pub unsafe fn avx2_u8_to_i16_rows(patches: &Patches, first: usize, count: usize,
                 && stride == run
             {
                 avx2_u8_to_i16(&patches.data[base + tap..], pixels * run, to);
-            } else {
-                for pixel in 0..pixels {
-                    let mut to = to.add(pixel * stride);
-                    for &tap in patches.taps {
-                        avx2_u8_to_i16(&patches.data[base + pixel * patches.step + tap..], run, to);
-                        to = to.add(run);
-                    }
+                row += pixels;
+                (y, x) = (y + 1, 0);
+                continue;
+            }
+            // The pixels from whose runs whole steps can be read.
+            let safe = match patches.data.len().checked_sub(base + reach) {
+                Some(room) => (room / patches.step.max(1) + 1).min(pixels),
+                None => 0,
+            };
+            let mut done = 0;
+            if let [top, middle, bottom] = *patches.taps
+                && run <= STEP
+            {
+                // The first layer of most networks: three runs of three pixels of three colors.
+                let mut from = patches.data.as_ptr().add(base);
+                let mut to = to;
+                for _ in 0..safe {
+                    avx2_u8_to_i16_steps(from.add(top), STEP, to);
+                    avx2_u8_to_i16_steps(from.add(middle), STEP, to.add(run));
+                    avx2_u8_to_i16_steps(from.add(bottom), STEP, to.add(2 * run));
+                    (from, to) = (from.wrapping_add(patches.step), to.add(stride));
+                }
+                done = safe;
+            }
+            for pixel in done..safe {
+                let from = patches.data.as_ptr().add(base + pixel * patches.step);
+                let mut to = to.add(pixel * stride);
+                for &tap in patches.taps {
+                    avx2_u8_to_i16_steps(from.add(tap), run, to);
+                    to = to.add(run);
+                }
+            }
+            for pixel in safe..pixels {
+                let mut to = to.add(pixel * stride);
+                for &tap in patches.taps {
+                    avx2_u8_to_i16(&patches.data[base + pixel * patches.step + tap..], run, to);
+                    to = to.add(run);
                 }
             }
         }
@@ -66,18 +97,31 @@ pub unsafe fn avx2_u8_to_i16_rows(patches: &Patches, first: usize, count: usize,
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn avx2_u8_to_i16(from: &[u8], count: usize, to: *mut i16) {
-    // SAFETY: the caller's promise; where whole steps would read past the end of the slice, the rest is read one by one.
+    // Where whole steps would read past the end of the slice, the rest is read one by one.
+    let whole = if from.len() >= count.next_multiple_of(STEP) { count } else { count / STEP * STEP };
+    // SAFETY: the caller's promise.
     unsafe {
-        let whole = if from.len() >= count.next_multiple_of(STEP) { count } else { count / STEP * STEP };
-        let mut at = 0;
-        while at < whole {
-            let wide = _mm256_cvtepu8_epi16(_mm_loadu_si128(from.as_ptr().add(at).cast()));
+        avx2_u8_to_i16_steps(from.as_ptr(), whole, to);
+        for (at, &value) in from[..count].iter().enumerate().skip(whole) {
+            *to.add(at) = i16::from(value);
+        }
+    }
+}
+
+/// Widens `count` values in whole steps.
+///
+/// # Safety
+/// AVX2; `count` values, rounded up to whole steps, can be read, and as many numbers written.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2_u8_to_i16_steps(from: *const u8, count: usize, to: *mut i16) {
+    let mut at = 0;
+    while at < count {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(at).cast()));
             _mm256_storeu_si256(to.add(at).cast(), wide);
-            at += STEP;
         }
-        while at < count {
-            *to.add(at) = i16::from(from[at]);
-            at += 1;
-        }
+        at += STEP;
     }
 }

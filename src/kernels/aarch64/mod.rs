@@ -30,3 +30,11 @@ fn folded_bias(matrix: &Matrix, channel: usize) -> i32 {
     let sum = row.iter().fold(0i32, |sum, &weight| sum.wrapping_add(weight.into()));
     bias.wrapping_sub(sum.wrapping_mul(matrix.zero_point))
 }
+
+/// How far from 0 the sum of channel `channel` may be with its folded bias, as far as that is an `i32`.
+fn largest_sum(matrix: &Matrix, channel: usize) -> i32 {
+    let row = &matrix.weights[channel * matrix.depth..][..matrix.depth];
+    let weights: i64 = row.iter().map(|weight| i64::from(weight.unsigned_abs())).sum();
+    let largest = i64::from(folded_bias(matrix, channel)).abs() + 128 * weights;
+    i32::try_from(largest).unwrap_or(i32::MAX)
+}

@@ -124,9 +124,10 @@ pub unsafe fn run<T: Tiles>(
     let padded_outputs = weights.outputs / T::CHANNELS * T::CHANNELS
         + if weights.outputs.is_multiple_of(T::CHANNELS) { 0 } else { tail_channels.max(4) };
     assert!(weights.data.len() >= padded_outputs * depth, "weights packed for this instruction set");
-    assert!(weights.bias.len() >= padded_outputs * T::BIAS, "bias packed for this instruction set");
+    assert!(weights.bias.len() >= padded_outputs * T::BIAS + weights.outputs, "bias packed for this instruction set");
 
-    let requantize = Requantize::new(epilogue, channels.clone());
+    let largest = &weights.bias[weights.bias.len() - weights.outputs..];
+    let requantize = Requantize::new(epilogue, channels.clone(), largest);
     let joined = joined(patches.taps, patches.run);
     let (count, run) = (patches.taps.len() / joined.max(1), patches.run * joined);
     let in_place = weights.depth > 0 && run.is_multiple_of(if count == 1 { T::DEPTH } else { T::RUN });
@@ -175,12 +176,14 @@ pub unsafe fn run<T: Tiles>(
                 tail[..width].copy_from_slice(&epilogue.multipliers[channel..][..width]);
                 tail.as_ptr()
             };
+            let count = channels.end.min(channel + width) - start;
             let target = Target {
+                mode: requantize.mode(count == T::CHANNELS || count == width && count.is_power_of_two() && count >= 4),
                 requantize: &requantize,
                 multipliers,
                 channel,
                 first: start - channel,
-                count: channels.end.min(channel + width) - start,
+                count,
                 column: start - channels.start,
             };
             // SAFETY: panel `channel / CHANNELS` and its bias lie inside what was asserted above, patches inside the

@@ -1,8 +1,9 @@
 //! From vectors of sums to stored values: the vectorized form of the definition's step.
 //!
-//! Bounds are integers, so clamping may follow rounding: `fcvtns` rounds half to even and saturates, `sqxtn` saturates,
-//! and the zero point is added with saturation between them. That equals the definition while every factor is finite and
-//! every bound is a stored value; anything else takes the definition itself, element by element.
+//! Bounds are integers, so clamping may follow rounding: `fcvtns` rounds half to even and saturates, the zero point is
+//! added with saturation in 16 bits, and narrowing saturates. That equals the definition while every factor is finite and
+//! every bound is a stored value; anything else takes the definition itself, element by element. Where weights and
+//! multipliers prove that no rounded value leaves 16 bits, the first narrowing just drops the upper halves.
 
 #![allow(unsafe_code)]
 
@@ -11,21 +12,23 @@ use core::arch::aarch64::*;
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Q};
 
-/// What clamps the rounded value.
+/// How a pixel's sums are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Span {
-    /// The whole type above a zero point that is its lowest value: narrowing to unsigned does it all.
+pub enum Mode {
+    /// All channels, 16 bits suffice, nothing is added; the whole type above a zero point that is its lowest value, so
+    /// that narrowing to unsigned clamps.
     Positive,
-    /// The whole type.
+    /// The same with any zero point.
     Whole,
-    /// Narrower bounds.
+    /// The same with narrower bounds.
     Bounded,
+    /// Whatever else there is.
+    Any,
 }
 
 /// A zero point and bounds that are stored values.
 #[derive(Clone, Copy, Debug)]
 struct Rounding {
-    span: Span,
     zero_point: i16,
     low: i8,
     high: i8,
@@ -33,29 +36,39 @@ struct Rounding {
 
 impl Rounding {
     fn new(zero_point: i32, low: i32, high: i32) -> Option<Rounding> {
-        let (zero, low, high) = (i8::try_from(zero_point).ok()?, i8::try_from(low).ok()?, i8::try_from(high).ok()?);
-        let span = match (zero, low, high) {
-            (i8::MIN, i8::MIN, i8::MAX) => Span::Positive,
-            (_, i8::MIN, i8::MAX) => Span::Whole,
-            _ => Span::Bounded,
-        };
-        Some(Rounding { span, zero_point: zero.into(), low, high })
+        let zero_point = i8::try_from(zero_point).ok()?.into();
+        Some(Rounding { zero_point, low: i8::try_from(low).ok()?, high: i8::try_from(high).ok()? })
     }
 
-    /// Sixteen rounded reals to stored values.
+    /// The fastest way to clamp.
+    fn mode(&self) -> Mode {
+        match (self.zero_point, self.low, self.high) {
+            (-128, i8::MIN, i8::MAX) => Mode::Positive,
+            (_, i8::MIN, i8::MAX) => Mode::Whole,
+            _ => Mode::Bounded,
+        }
+    }
+
+    /// Sixteen rounded reals to stored values, in the way of `MODE`.
     #[inline(always)]
-    fn narrow<const SPAN: usize>(&self, values: [int32x4_t; 4]) -> int8x16_t {
+    fn narrow<const MODE: usize>(&self, values: [int32x4_t; 4]) -> int8x16_t {
         // SAFETY: every aarch64 processor that runs Rust's standard library has NEON; values only.
         unsafe {
-            let low = vqmovn_high_s32(vqmovn_s32(values[0]), values[1]);
-            let high = vqmovn_high_s32(vqmovn_s32(values[2]), values[3]);
-            if SPAN == Span::Positive as usize {
+            let halves = |a, b| {
+                if MODE == Mode::Any as usize {
+                    vqmovn_high_s32(vqmovn_s32(a), b)
+                } else {
+                    vuzp1q_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b))
+                }
+            };
+            let (low, high) = (halves(values[0], values[1]), halves(values[2], values[3]));
+            if MODE == Mode::Positive as usize {
                 let narrow = vqmovun_high_s16(vqmovun_s16(low), high);
                 return vreinterpretq_s8_u8(veorq_u8(narrow, vdupq_n_u8(0x80)));
             }
             let zero = vdupq_n_s16(self.zero_point);
             let narrow = vqmovn_high_s16(vqmovn_s16(vqaddq_s16(low, zero)), vqaddq_s16(high, zero));
-            if SPAN == Span::Whole as usize {
+            if MODE == Mode::Whole as usize {
                 return narrow;
             }
             vminq_s8(vmaxq_s8(narrow, vdupq_n_s8(self.low)), vdupq_n_s8(self.high))
@@ -69,12 +82,19 @@ pub struct Requantize<'a> {
     /// `None`: what only the definition's own arithmetic covers.
     rounding: Option<Rounding>,
     residual: Option<Rounding>,
+    /// How pixels are stored of which all channels are wanted.
+    mode: Mode,
 }
 
 impl<'a> Requantize<'a> {
-    /// Looks once at what does not change between pixels; `channels` are those to be computed.
-    pub fn new(epilogue: &'a Epilogue<'a>, channels: core::ops::Range<usize>) -> Requantize<'a> {
-        let finite = epilogue.multipliers[channels].iter().fold(true, |all, factor| all & factor.is_finite());
+    /// Looks once at what does not change between pixels. `channels` are those to be computed; `largest` is how far from
+    /// 0 the sum of each channel of the matrix may be.
+    pub fn new(epilogue: &'a Epilogue<'a>, channels: core::ops::Range<usize>, largest: &[i32]) -> Requantize<'a> {
+        let (mut finite, mut short) = (true, true);
+        for (factor, &largest) in epilogue.multipliers[channels.clone()].iter().zip(&largest[channels]) {
+            finite &= factor.is_finite();
+            short &= (factor * largest as f32).abs() < 32_000.0;
+        }
         let mut rounding = Rounding::new(epilogue.zero_point, epilogue.low, epilogue.high).filter(|_| finite);
         let mut residual = None;
         if let Some(with) = &epilogue.residual {
@@ -83,7 +103,16 @@ impl<'a> Requantize<'a> {
                 .filter(|_| with.own.abs() < 1e30 && with.other.abs() < 1e30);
             rounding = rounding.filter(|_| residual.is_some());
         }
-        Requantize { epilogue, rounding, residual }
+        let mode = match &rounding {
+            Some(rounding) if short && residual.is_none() => rounding.mode(),
+            _ => Mode::Any,
+        };
+        Requantize { epilogue, rounding, residual, mode }
+    }
+
+    /// How pixels are stored of which all channels are wanted, or not.
+    pub fn mode(&self, all: bool) -> Mode {
+        if all { self.mode } else { Mode::Any }
     }
 
     /// Sixteen values plus sixteen of the tensor to be added.
@@ -105,17 +134,15 @@ impl<'a> Requantize<'a> {
                 let other = vmulq_n_f32(vcvtq_f32_s32(other[i]), with.other);
                 vcvtnq_s32_f32(vaddq_f32(own, other))
             });
-            match rounding.span {
-                Span::Positive => rounding.narrow::<{ Span::Positive as usize }>(sums),
-                Span::Whole => rounding.narrow::<{ Span::Whole as usize }>(sums),
-                Span::Bounded => rounding.narrow::<{ Span::Bounded as usize }>(sums),
-            }
+            rounding.narrow::<{ Mode::Any as usize }>(sums)
         }
     }
 }
 
 /// Where the results of up to sixteen neighboring channels go.
 pub struct Target<'a> {
+    /// How all pixels are stored.
+    pub mode: Mode,
     /// How sums become stored values.
     pub requantize: &'a Requantize<'a>,
     /// Multipliers of the channels computed, as many as the kernel computes.
@@ -143,92 +170,97 @@ impl Target<'_> {
         outs: *const *mut Q,
         pixel: usize,
     ) {
-        let Some(rounding) = &self.requantize.rounding else {
-            // SAFETY: the caller's promise.
-            return unsafe { self.store_by_definition(sums.as_flattened(), V, outs, pixel) };
-        };
         // SAFETY: the caller's promise.
         unsafe {
-            match rounding.span {
-                Span::Positive => self.store_span::<V, P, { Span::Positive as usize }>(rounding, sums, outs, pixel),
-                Span::Whole => self.store_span::<V, P, { Span::Whole as usize }>(rounding, sums, outs, pixel),
-                Span::Bounded => self.store_span::<V, P, { Span::Bounded as usize }>(rounding, sums, outs, pixel),
+            match self.mode {
+                Mode::Positive => self.store_whole::<V, P, { Mode::Positive as usize }>(sums, outs),
+                Mode::Whole => self.store_whole::<V, P, { Mode::Whole as usize }>(sums, outs),
+                Mode::Bounded => self.store_whole::<V, P, { Mode::Bounded as usize }>(sums, outs),
+                Mode::Any => {
+                    // A copy of its own, so that in the other modes sums stay in registers.
+                    let sums = *sums;
+                    self.store_any::<V>(&sums, outs, pixel);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Target::store`], and all `4 * V` channels are stored.
+    #[inline(always)]
+    unsafe fn store_whole<const V: usize, const P: usize, const MODE: usize>(
+        &self,
+        sums: &[[int32x4_t; V]; P],
+        outs: *const *mut Q,
+    ) {
+        let Some(rounding) = self.requantize.rounding else { return };
+        // SAFETY: `4 * V` multipliers are readable and `P` addresses are given, by the caller's promise.
+        unsafe {
+            // Read before anything is written: the compiler cannot know that results do not go there.
+            let outs: [*mut Q; P] = core::array::from_fn(|i| (*outs.add(i)).add(self.column));
+            let multipliers: [float32x4_t; V] = core::array::from_fn(|i| vld1q_f32(self.multipliers.add(4 * i)));
+            for first in (0..P).step_by(4 / V) {
+                let rounded = core::array::from_fn(|i| {
+                    let (pixel, vector) = ((first + i / V).min(P - 1), i % V);
+                    round(sums[pixel][vector], multipliers[vector])
+                });
+                let values = rounding.narrow::<MODE>(rounded);
+                for i in 0..(4 / V).min(P - first) {
+                    store_lanes::<V>(values, i, outs[first + i]);
+                }
+            }
+        }
+    }
+
+    /// [`Mode::Any`].
+    ///
+    /// # Safety
+    /// As [`Target::store`].
+    #[inline(never)]
+    unsafe fn store_any<const V: usize>(&self, sums: &[[int32x4_t; V]], outs: *const *mut Q, pixel: usize) {
+        let Some(rounding) = &self.requantize.rounding else {
+            // SAFETY: the caller's promise.
+            return unsafe { self.store_by_definition(sums, outs, pixel) };
+        };
+        for (index, sums) in sums.iter().enumerate() {
+            // SAFETY: `4 * V` multipliers are readable; `count` values are read and written at most.
+            unsafe {
+                let to = (*outs.add(index)).add(self.column);
+                let rounded = core::array::from_fn(|i| round(sums[i % V], vld1q_f32(self.multipliers.add(i % V * 4))));
+                let mut values = rounding.narrow::<{ Mode::Any as usize }>(rounded);
+                let whole = self.count == 4 * V;
+                let mut lanes = [0; 16];
+                if let Some(with) = &self.requantize.epilogue.residual {
+                    let from = with.data.as_ptr().add((pixel + index) * with.stride + self.column);
+                    if whole {
+                        core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), 4 * V);
+                    } else {
+                        core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr().add(self.first), self.count);
+                    }
+                    values = self.requantize.add(values, vld1q_s8(lanes.as_ptr()));
+                }
+                if whole {
+                    store_lanes::<V>(values, 0, to);
+                } else {
+                    vst1q_s8(lanes.as_mut_ptr(), values);
+                    core::ptr::copy_nonoverlapping(lanes.as_ptr().add(self.first), to, self.count);
+                }
             }
         }
     }
 
     /// # Safety
     /// As [`Target::store`].
-    #[inline(always)]
-    unsafe fn store_span<const V: usize, const P: usize, const SPAN: usize>(
+    #[cold]
+    #[inline(never)]
+    unsafe fn store_by_definition<const V: usize>(
         &self,
-        rounding: &Rounding,
-        sums: &[[int32x4_t; V]; P],
+        sums: &[[int32x4_t; V]],
         outs: *const *mut Q,
         pixel: usize,
     ) {
-        let width = 4 * V;
-        // SAFETY: `4 * V` multipliers are readable and `P` addresses are given, by the caller's promise; values of a
-        // pixel are stored whole only if all `4 * V` channels are wanted.
-        unsafe {
-            let multipliers: [float32x4_t; V] = core::array::from_fn(|i| vld1q_f32(self.multipliers.add(4 * i)));
-            let per_group = 4 / V;
-            for first in (0..P).step_by(per_group) {
-                let rounded = core::array::from_fn(|i| {
-                    let (pixel, vector) = ((first + i / V).min(P - 1), i % V);
-                    vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums[pixel][vector]), multipliers[vector]))
-                });
-                let mut values = rounding.narrow::<SPAN>(rounded);
-                let pixels = per_group.min(P - first);
-                if let Some(with) = &self.requantize.epilogue.residual {
-                    let mut lanes = [0; 16];
-                    for i in 0..pixels {
-                        let from = with.data.as_ptr().add((pixel + first + i) * with.stride + self.column);
-                        let to = lanes.as_mut_ptr().add(i * width + self.first);
-                        copy(from, to, self.count, width);
-                    }
-                    values = self.requantize.add(values, vld1q_s8(lanes.as_ptr()));
-                }
-                if self.count == width {
-                    for i in 0..pixels {
-                        let to = (*outs.add(first + i)).add(self.column);
-                        match V {
-                            4 => vst1q_s8(to, values),
-                            2 => to.cast::<i64>().write_unaligned(if i == 0 {
-                                vgetq_lane_s64::<0>(vreinterpretq_s64_s8(values))
-                            } else {
-                                vgetq_lane_s64::<1>(vreinterpretq_s64_s8(values))
-                            }),
-                            _ => to.cast::<i32>().write_unaligned({
-                                let values = vreinterpretq_s32_s8(values);
-                                match i {
-                                    0 => vgetq_lane_s32::<0>(values),
-                                    1 => vgetq_lane_s32::<1>(values),
-                                    2 => vgetq_lane_s32::<2>(values),
-                                    _ => vgetq_lane_s32::<3>(values),
-                                }
-                            }),
-                        }
-                    }
-                } else {
-                    let mut lanes = [0; 16];
-                    vst1q_s8(lanes.as_mut_ptr(), values);
-                    for i in 0..pixels {
-                        let to = (*outs.add(first + i)).add(self.column);
-                        core::ptr::copy_nonoverlapping(lanes.as_ptr().add(i * width + self.first), to, self.count);
-                    }
-                }
-            }
-        }
-    }
-
-    /// # Safety
-    /// As [`Target::store`]; `sums` are those of pixel after pixel, `vectors` each.
-    #[cold]
-    #[inline(never)]
-    unsafe fn store_by_definition(&self, sums: &[int32x4_t], vectors: usize, outs: *const *mut Q, pixel: usize) {
         let epilogue = self.requantize.epilogue;
-        for (index, sums) in sums.chunks_exact(vectors).enumerate() {
+        for (index, sums) in sums.iter().enumerate() {
             for i in 0..self.count {
                 let lane = self.first + i;
                 let residual = epilogue.residual.map(|with| with.data[(pixel + index) * with.stride + self.column + i]);
@@ -243,19 +275,30 @@ impl Target<'_> {
     }
 }
 
-/// Copies `count` values, at once if they are all of a pixel's `width`.
+/// Four sums times their multipliers, half to even.
+#[inline(always)]
+fn round(sums: int32x4_t, multipliers: float32x4_t) -> int32x4_t {
+    // SAFETY: NEON is always there; values only.
+    unsafe { vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums), multipliers)) }
+}
+
+/// Stores the `index`-th `4 * V` lanes.
 ///
 /// # Safety
-/// As [`core::ptr::copy_nonoverlapping`]; `width` is 4, 8 or 16 and at least `count`.
+/// `to` takes that many values.
 #[inline(always)]
-unsafe fn copy(from: *const Q, to: *mut Q, count: usize, width: usize) {
-    // SAFETY: the caller's promise; the branches only make the length known.
+unsafe fn store_lanes<const V: usize>(values: int8x16_t, index: usize, to: *mut Q) {
+    // SAFETY: the caller's promise.
     unsafe {
-        match (count == width, width) {
-            (true, 4) => core::ptr::copy_nonoverlapping(from, to, 4),
-            (true, 8) => core::ptr::copy_nonoverlapping(from, to, 8),
-            (true, 16) => core::ptr::copy_nonoverlapping(from, to, 16),
-            _ => core::ptr::copy_nonoverlapping(from, to, count),
+        let (words, halves) = (vreinterpretq_s32_s8(values), vreinterpretq_s64_s8(values));
+        match (V, index) {
+            (4, _) => vst1q_s8(to, values),
+            (2, 0) => to.cast::<i64>().write_unaligned(vgetq_lane_s64::<0>(halves)),
+            (2, _) => to.cast::<i64>().write_unaligned(vgetq_lane_s64::<1>(halves)),
+            (_, 0) => to.cast::<i32>().write_unaligned(vgetq_lane_s32::<0>(words)),
+            (_, 1) => to.cast::<i32>().write_unaligned(vgetq_lane_s32::<1>(words)),
+            (_, 2) => to.cast::<i32>().write_unaligned(vgetq_lane_s32::<2>(words)),
+            _ => to.cast::<i32>().write_unaligned(vgetq_lane_s32::<3>(words)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `sum((x - zero) * w) = sum(x * w) - zero * sum(w)`, exact because sums wrap. Instructions that the compiler has no
 //! stable intrinsic for (`sdot`, `smmla`) are inline assembly.
 
+mod depthwise;
 mod dot;
 mod product;
 mod requantize;
@@ -23,18 +24,22 @@ pub fn available() -> Vec<&'static dyn Kernels> {
     kernels
 }
 
-/// Bias of output channel `channel` with the zero point folded in; 0 past the last channel.
-fn folded_bias(matrix: &Matrix, channel: usize) -> i32 {
-    let Some(&bias) = matrix.bias.get(channel) else { return 0 };
-    let row = &matrix.weights[channel * matrix.depth..][..matrix.depth];
-    let sum = row.iter().fold(0i32, |sum, &weight| sum.wrapping_add(weight.into()));
-    bias.wrapping_sub(sum.wrapping_mul(matrix.zero_point))
+/// A bias with the zero point of what the weights meet folded in.
+fn folded_sum(bias: i32, weights: impl Iterator<Item = i8>, zero_point: i32) -> i32 {
+    let sum = weights.fold(0i32, |sum, weight| sum.wrapping_add(weight.into()));
+    bias.wrapping_sub(sum.wrapping_mul(zero_point))
 }
 
-/// How far from 0 the sum of channel `channel` may be with its folded bias, as far as that is an `i32`.
-fn largest_sum(matrix: &Matrix, channel: usize) -> i32 {
-    let row = &matrix.weights[channel * matrix.depth..][..matrix.depth];
-    let weights: i64 = row.iter().map(|weight| i64::from(weight.unsigned_abs())).sum();
-    let largest = i64::from(folded_bias(matrix, channel)).abs() + 128 * weights;
-    i32::try_from(largest).unwrap_or(i32::MAX)
+/// How far from 0 a sum may be that begins with the folded `bias`, as far as that is an `i32`.
+fn largest_sum(bias: i32, weights: impl Iterator<Item = i8>) -> i32 {
+    let weights: i64 = weights.map(|weight| i64::from(weight.unsigned_abs())).sum();
+    i32::try_from(i64::from(bias).abs() + 128 * weights).unwrap_or(i32::MAX)
+}
+
+/// For each output channel of a matrix its folded bias, and how far from 0 its sum may be.
+fn folded_bias(matrix: &Matrix) -> (Vec<i32>, Vec<i32>) {
+    let row = |channel: usize| matrix.weights[channel * matrix.depth..][..matrix.depth].iter().copied();
+    let folded = |channel: usize| folded_sum(matrix.bias[channel], row(channel), matrix.zero_point);
+    let largest = |channel: usize| largest_sum(folded(channel), row(channel));
+    ((0..matrix.outputs).map(folded).collect(), (0..matrix.outputs).map(largest).collect())
 }

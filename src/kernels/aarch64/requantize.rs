@@ -27,7 +27,7 @@ pub enum Mode {
 }
 
 /// A zero point and bounds that are stored values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Rounding {
     zero_point: i16,
     low: i8,
@@ -79,9 +79,10 @@ impl Rounding {
 /// An [`Epilogue`] as the kernels of this architecture use it.
 pub struct Requantize<'a> {
     epilogue: &'a Epilogue<'a>,
-    /// `None`: what only the definition's own arithmetic covers.
-    rounding: Option<Rounding>,
+    rounding: Rounding,
     residual: Option<Rounding>,
+    /// Whether only the definition's own arithmetic covers this one.
+    exotic: bool,
     /// How pixels are stored of which all channels are wanted.
     mode: Mode,
 }
@@ -107,7 +108,8 @@ impl<'a> Requantize<'a> {
             Some(rounding) if short && residual.is_none() => rounding.mode(),
             _ => Mode::Any,
         };
-        Requantize { epilogue, rounding, residual, mode }
+        let exotic = rounding.is_none();
+        Requantize { epilogue, rounding: rounding.unwrap_or_default(), residual, exotic, mode }
     }
 
     /// How pixels are stored of which all channels are wanted, or not.
@@ -167,46 +169,47 @@ impl Target<'_> {
     pub unsafe fn store<const V: usize, const P: usize>(
         &self,
         sums: &[[int32x4_t; V]; P],
-        outs: *const *mut Q,
+        outs: [*mut Q; P],
         pixel: usize,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
             match self.mode {
-                Mode::Positive => self.store_whole::<V, P, { Mode::Positive as usize }>(sums, outs),
-                Mode::Whole => self.store_whole::<V, P, { Mode::Whole as usize }>(sums, outs),
-                Mode::Bounded => self.store_whole::<V, P, { Mode::Bounded as usize }>(sums, outs),
-                Mode::Any => {
-                    // A copy of its own, so that in the other modes sums stay in registers.
-                    let sums = *sums;
-                    self.store_any::<V>(&sums, outs, pixel);
-                }
+                Mode::Positive => self.store_as::<V, P, { Mode::Positive as usize }>(sums, outs, pixel),
+                Mode::Whole => self.store_as::<V, P, { Mode::Whole as usize }>(sums, outs, pixel),
+                Mode::Bounded => self.store_as::<V, P, { Mode::Bounded as usize }>(sums, outs, pixel),
+                Mode::Any => self.store_as::<V, P, { Mode::Any as usize }>(sums, outs, pixel),
             }
         }
     }
 
+    /// [`Target::store`] where `mode` is `MODE`.
+    ///
     /// # Safety
-    /// As [`Target::store`], and all `4 * V` channels are stored.
+    /// As [`Target::store`].
     #[inline(always)]
-    unsafe fn store_whole<const V: usize, const P: usize, const MODE: usize>(
+    pub unsafe fn store_as<const V: usize, const P: usize, const MODE: usize>(
         &self,
         sums: &[[int32x4_t; V]; P],
-        outs: *const *mut Q,
+        outs: [*mut Q; P],
+        pixel: usize,
     ) {
-        let Some(rounding) = self.requantize.rounding else { return };
         // SAFETY: `4 * V` multipliers are readable and `P` addresses are given, by the caller's promise.
         unsafe {
-            // Read before anything is written: the compiler cannot know that results do not go there.
-            let outs: [*mut Q; P] = core::array::from_fn(|i| (*outs.add(i)).add(self.column));
+            if MODE == Mode::Any as usize {
+                // Copies of their own, so that in the other modes sums and addresses stay in registers.
+                let (sums, outs) = (*sums, outs);
+                return self.store_any::<V>(&sums, &outs, pixel);
+            }
             let multipliers: [float32x4_t; V] = core::array::from_fn(|i| vld1q_f32(self.multipliers.add(4 * i)));
             for first in (0..P).step_by(4 / V) {
                 let rounded = core::array::from_fn(|i| {
                     let (pixel, vector) = ((first + i / V).min(P - 1), i % V);
                     round(sums[pixel][vector], multipliers[vector])
                 });
-                let values = rounding.narrow::<MODE>(rounded);
+                let values = self.requantize.rounding.narrow::<MODE>(rounded);
                 for i in 0..(4 / V).min(P - first) {
-                    store_lanes::<V>(values, i, outs[first + i]);
+                    store_lanes::<V>(values, i, outs[first + i].add(self.column));
                 }
             }
         }
@@ -217,15 +220,16 @@ impl Target<'_> {
     /// # Safety
     /// As [`Target::store`].
     #[inline(never)]
-    unsafe fn store_any<const V: usize>(&self, sums: &[[int32x4_t; V]], outs: *const *mut Q, pixel: usize) {
-        let Some(rounding) = &self.requantize.rounding else {
+    unsafe fn store_any<const V: usize>(&self, sums: &[[int32x4_t; V]], outs: &[*mut Q], pixel: usize) {
+        if self.requantize.exotic {
             // SAFETY: the caller's promise.
             return unsafe { self.store_by_definition(sums, outs, pixel) };
-        };
-        for (index, sums) in sums.iter().enumerate() {
+        }
+        let rounding = &self.requantize.rounding;
+        for (index, (sums, out)) in sums.iter().zip(outs).enumerate() {
             // SAFETY: `4 * V` multipliers are readable; `count` values are read and written at most.
             unsafe {
-                let to = (*outs.add(index)).add(self.column);
+                let to = out.add(self.column);
                 let rounded = core::array::from_fn(|i| round(sums[i % V], vld1q_f32(self.multipliers.add(i % V * 4))));
                 let mut values = rounding.narrow::<{ Mode::Any as usize }>(rounded);
                 let whole = self.count == 4 * V;
@@ -256,19 +260,18 @@ impl Target<'_> {
     unsafe fn store_by_definition<const V: usize>(
         &self,
         sums: &[[int32x4_t; V]],
-        outs: *const *mut Q,
+        outs: &[*mut Q],
         pixel: usize,
     ) {
         let epilogue = self.requantize.epilogue;
-        for (index, sums) in sums.iter().enumerate() {
+        for (index, (sums, out)) in sums.iter().zip(outs).enumerate() {
             for i in 0..self.count {
                 let lane = self.first + i;
                 let residual = epilogue.residual.map(|with| with.data[(pixel + index) * with.stride + self.column + i]);
                 // SAFETY: a vector is four sums; the caller promises the addresses.
                 unsafe {
                     let sum = sums.as_ptr().cast::<i32>().add(lane).read();
-                    let to = (*outs.add(index)).add(self.column + i);
-                    to.write(requantize(sum, self.channel + lane, residual, epilogue));
+                    out.add(self.column + i).write(requantize(sum, self.channel + lane, residual, epilogue));
                 }
             }
         }

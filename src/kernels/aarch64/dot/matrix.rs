@@ -1,7 +1,7 @@
 //! Packs weights for dot products of four: `[panel of 16 channels][depth / 4][channel][4]`.
 
+use super::super::folded_bias;
 use super::super::product::{Tiles, padded};
-use super::super::{folded_bias, largest_sum};
 use super::tile::DotTiles;
 use crate::kernels::{Lines, Matrix, PackedMatrix};
 
@@ -20,14 +20,8 @@ pub fn pack(matrix: &Matrix) -> PackedMatrix {
             }
         }
     }
-    PackedMatrix {
-        outputs: matrix.outputs,
-        depth: matrix.depth,
-        data,
-        bias: (0..matrix.outputs.next_multiple_of(DotTiles::CHANNELS))
-            .map(|channel| folded_bias(matrix, channel))
-            .chain((0..matrix.outputs).map(|channel| largest_sum(matrix, channel)))
-            .collect(),
-        zero_point: matrix.zero_point,
-    }
+    let (mut bias, largest) = folded_bias(matrix);
+    bias.resize(matrix.outputs.next_multiple_of(DotTiles::CHANNELS), 0);
+    bias.extend(largest);
+    PackedMatrix { outputs: matrix.outputs, depth: matrix.depth, data, bias, zero_point: matrix.zero_point }
 }

@@ -1,12 +1,16 @@
 //! Kernels with dot products of four (ARMv8.2): Raspberry Pi 5, Jetson Orin, most phones.
 
+mod depthwise;
 mod matrix;
 mod tile;
 
 use core::ops::Range;
 
+use super::depthwise::run;
 use super::product;
-use crate::kernels::{Epilogue, Isa, Kernels, Matrix, Output, PackedMatrix, Patches, Scratch};
+use crate::kernels::{
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
+};
 
 /// The kernels of [`Isa::NeonDot`]; a value exists only where the processor has the instructions.
 pub struct NeonDot(());
@@ -45,5 +49,14 @@ impl Kernels for NeonDot {
     ) {
         // SAFETY: `self` exists only where the processor has dot products; the sizes of `weights` are asserted.
         unsafe { product::run::<tile::DotTiles>(patches, weights, channels, epilogue, out, scratch) }
+    }
+
+    fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {
+        depthwise::pack(weights)
+    }
+
+    fn depthwise(&self, patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
+        // SAFETY: as above.
+        unsafe { run::<depthwise::DotFilters>(patches, weights, epilogue, out) }
     }
 }

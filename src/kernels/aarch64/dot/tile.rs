@@ -164,7 +164,8 @@ macro_rules! tiles {
                 // SAFETY: at least as many pixels are left; the rest is the caller's promise.
                 unsafe {
                     let sums = $tile($panel, $sources.as_ptr().add(done));
-                    $panel.target.store(&sums, $outs.as_ptr().add(done), $pixel + done);
+                    let outs = *$outs.as_ptr().add(done).cast::<[*mut Q; $pixels]>();
+                    $panel.target.store(&sums, outs, $pixel + done);
                 }
                 done += $pixels;
             }

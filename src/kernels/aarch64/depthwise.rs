@@ -40,6 +40,8 @@ pub struct Line<'a> {
     pub source: *const Q,
     /// The taps' offsets from there.
     pub taps: &'a [usize],
+    /// What [`Filters::arrange`] made of them.
+    pub quads: &'a [[usize; 4]],
     /// Values from an output's patch to the next one's.
     pub step: usize,
     /// The group's weights.
@@ -86,6 +88,9 @@ impl Line<'_> {
 pub unsafe trait Filters {
     /// Bytes of a group's weights.
     fn group_bytes(taps: usize) -> usize;
+
+    /// Offsets of the taps in the order of [`Filters::any`]; how many entries there are, or 0 if `into` is too short.
+    fn arrange(taps: &[usize], into: &mut [[usize; 4]]) -> usize;
 
     /// A filter of three rows and three columns: tap `3 * r + c` is at `rows[r] + c * column`, and `column` is the step
     /// (`STRIDE` 1) or half of it (`STRIDE` 2). Sixteen channels are readable.
@@ -140,6 +145,8 @@ pub unsafe fn run<F: Filters>(patches: &Patches, weights: &PackedDepthwise, epil
         few[..channels].copy_from_slice(multipliers);
     }
     let column = column_distance(patches.taps).filter(|_| channels >= GROUP);
+    let mut quads = [[0; 4]; 16];
+    let count = if column.is_some() { 0 } else { F::arrange(patches.taps, &mut quads) };
     for y in 0..patches.height {
         for group in 0..groups(channels) {
             let channel = first_channel(group, channels);
@@ -157,6 +164,7 @@ pub unsafe fn run<F: Filters>(patches: &Patches, weights: &PackedDepthwise, epil
                 let line = Line {
                     source: patches.data.as_ptr().wrapping_add(y * patches.row_step + channel),
                     taps: patches.taps,
+                    quads: &quads[..count],
                     step: patches.step,
                     weights: weights.data.bytes().as_ptr().cast::<i8>().add(group * group_bytes),
                     bias: weights.bias.as_ptr().add(channel),

@@ -15,8 +15,10 @@ use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Q, Scratch};
 const BLOCK_PIXELS_MAX: usize = 96;
 /// Bytes of patches in a block, if that leaves it enough pixels.
 const BLOCK_BYTES: usize = 24 << 10;
-/// Bytes that copying a patch may write past its end.
-const SLACK_BYTES: usize = 16;
+/// From a copied patch to the next: copying may write fifteen bytes past the end.
+const fn pitch(depth: usize) -> usize {
+    depth.next_multiple_of(16) + 16
+}
 
 /// The terms of a sum, as they lie behind a pixel's address: `count` runs of `run` values, the next one's offset
 /// `tap_bytes` behind the last one's in `taps`.
@@ -81,7 +83,7 @@ fn block_pixels(depth: usize) -> usize {
 
 /// Bytes of scratch for patches of `depth` values.
 pub fn scratch_bytes<T: Tiles>(depth: usize) -> usize {
-    block_pixels(depth) * padded(depth, T::DEPTH) + SLACK_BYTES
+    block_pixels(depth) * pitch(depth)
 }
 
 /// How many runs in a row are one: each begins where the one before ends.
@@ -139,28 +141,34 @@ pub unsafe fn run<T: Tiles>(
     let mut sources = [core::ptr::null(); BLOCK_PIXELS_MAX];
     let mut outs = [core::ptr::null_mut(); BLOCK_PIXELS_MAX];
     let block = block_pixels(weights.depth);
-    let values = if in_place || weights.depth == 0 { 0 } else { block * depth + SLACK_BYTES };
+    let pitch = pitch(weights.depth);
+    let values = if in_place || weights.depth == 0 { 0 } else { block * pitch };
     let copies = &mut scratch.lines.bytes_mut()[..values];
     let copies = copies.as_mut_ptr().cast::<Q>();
 
     let (mut y, mut x) = (0, 0);
     for first in (0..pixels).step_by(block) {
         let length = block.min(pixels - first);
-        for i in 0..length {
+        let mut done = 0;
+        while done < length {
+            let count = (patches.width - x).min(length - done);
             let base = y * patches.row_step + x * patches.step;
-            // SAFETY: inside the output, asserted above.
-            outs[i] = unsafe { out.data.as_mut_ptr().add(y * out.row_step + x * out.step) };
-            sources[i] = if values == 0 {
-                patches.data.as_ptr().wrapping_add(base)
-            } else {
-                // SAFETY: the copy of patch `i < block` and the bytes behind it are inside `copies`.
-                unsafe {
-                    let to = copies.add(i * depth);
-                    copy_patch(patches, joined, base, to);
-                    to.cast_const()
+            let (mut source, mut to) = (patches.data.as_ptr().wrapping_add(base), y * out.row_step + x * out.step);
+            for i in done..done + count {
+                sources[i] = source;
+                outs[i] = out.data.as_mut_ptr().wrapping_add(to);
+                source = source.wrapping_add(patches.step);
+                to += out.step;
+            }
+            if values > 0 {
+                let to = copies.wrapping_add(done * pitch);
+                // SAFETY: the copies of a block's patches are inside `copies`.
+                unsafe { copy_patches(patches, joined, base, count, to, pitch) };
+                for i in 0..count {
+                    sources[done + i] = to.wrapping_add(i * pitch);
                 }
-            };
-            x += 1;
+            }
+            (done, x) = (done + count, x + count);
             if x == patches.width {
                 (y, x) = (y + 1, 0);
             }
@@ -199,24 +207,34 @@ pub unsafe fn run<T: Tiles>(
     }
 }
 
-/// Copies the patch at `base` to `to`, run after run, sixteen values at a time where the data allow it: up to fifteen
-/// values past the end are written, by later runs' or with what weights of 0 meet.
+/// Copies `count` patches, `pitch` apart, the first one's at `base`: sixteen values at a time where the data allow it.
+/// What is written past the end of a run is overwritten by the next run, or meets weights of 0.
 ///
 /// # Safety
-/// The patch lies inside the data; `to` has room for it and [`SLACK_BYTES`].
-unsafe fn copy_patch(patches: &Patches, joined: usize, base: usize, to: *mut Q) {
+/// The patches lie inside the data; at `to` there is room for `count` times `pitch`.
+unsafe fn copy_patches(patches: &Patches, joined: usize, base: usize, count: usize, to: *mut Q, pitch: usize) {
     let run = patches.run * joined;
     for (index, tap) in patches.taps.iter().step_by(joined).enumerate() {
-        // SAFETY: reading past a run happens only inside the data.
+        let end = base + tap + run.next_multiple_of(16);
+        let whole = match patches.data.len().checked_sub(end) {
+            Some(left) => (left / patches.step.max(1) + 1).min(count),
+            None => 0,
+        };
+        let mut from = patches.data[base + tap..].as_ptr();
+        let mut to = to.wrapping_add(index * run);
+        // SAFETY: reading past a run happens only inside the data; a pitch is long enough for writing past it.
         unsafe {
-            let from = patches.data.as_ptr().add(base + tap);
-            let to = to.add(index * run);
-            if base + tap + run.next_multiple_of(16) <= patches.data.len() {
-                for i in (0..run).step_by(16) {
+            for _ in 0..whole {
+                let mut i = 0;
+                while i < run {
                     to.add(i).cast::<[Q; 16]>().write_unaligned(from.add(i).cast::<[Q; 16]>().read_unaligned());
+                    i += 16;
                 }
-            } else {
+                (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));
+            }
+            for _ in whole..count {
                 core::ptr::copy_nonoverlapping(from, to, run);
+                (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));
             }
         }
     }

@@ -175,6 +175,17 @@ unsafe impl Filters for DotFilters {
         quads(taps).count() * QUAD_BYTES
     }
 
+    fn arrange(taps: &[usize], into: &mut [[usize; 4]]) -> usize {
+        let count = quads(taps.len()).count();
+        if count > into.len() {
+            return 0;
+        }
+        for (into, quad) in into.iter_mut().zip(quads(taps.len())) {
+            *into = offsets(taps, quad);
+        }
+        count
+    }
+
     unsafe fn three_by_three<const STRIDE: usize, const MODE: usize>(line: &Line) {
         // SAFETY: columns up to the third of the last output are read, outputs written one by one.
         unsafe {
@@ -214,25 +225,59 @@ unsafe impl Filters for DotFilters {
     }
 
     unsafe fn any(line: &Line) {
-        for x in 0..line.width {
-            // SAFETY: each tap of each output is read for `channels` channels.
-            unsafe {
-                let source = line.source.wrapping_add(x * line.step);
-                let mut sums = start(line.bias);
-                let mut weights = line.weights;
-                for taps in quads(line.taps.len()) {
-                    // What meets a weight of 0 may be anything.
-                    let [a, b, c, d] = taps.map(|tap| {
-                        let tap = line.taps[tap.or(taps[0]).unwrap_or_default()];
-                        load(source.wrapping_add(tap), line.channels)
-                    });
-                    dots(&mut sums, &interleave(a, b, c, d), &quad(weights));
-                    weights = weights.add(QUAD_BYTES);
-                }
-                let out = line.out.wrapping_add(x * line.out_step);
-                line.target.store(&[sums], [out], line.pixel + x * line.pixel_step);
-            }
+        // SAFETY: the caller's promise.
+        unsafe {
+            if line.channels < GROUP { any::<false>(line) } else { any::<true>(line) }
         }
+    }
+}
+
+/// See [`Filters::any`]; `WHOLE` if sixteen channels are readable.
+///
+/// # Safety
+/// As there.
+unsafe fn any<const WHOLE: bool>(line: &Line) {
+    for x in 0..line.width {
+        let source = line.source.wrapping_add(x * line.step);
+        // SAFETY: each tap of each output is read for `channels` channels; there are weights for each quad.
+        unsafe {
+            let mut sums = start(line.bias);
+            if line.quads.is_empty() {
+                for (index, taps) in quads(line.taps.len()).enumerate() {
+                    add_quad::<WHOLE>(&mut sums, line, source, index, &offsets(line.taps, taps));
+                }
+            } else {
+                for (index, taps) in line.quads.iter().enumerate() {
+                    add_quad::<WHOLE>(&mut sums, line, source, index, taps);
+                }
+            }
+            let out = line.out.wrapping_add(x * line.out_step);
+            line.target.store(&[sums], [out], line.pixel + x * line.pixel_step);
+        }
+    }
+}
+
+/// Offsets of a quad's taps; what meets a weight of 0 may be anything.
+fn offsets(offsets: &[usize], taps: [Option<usize>; 4]) -> [usize; 4] {
+    taps.map(|tap| offsets[tap.or(taps[0]).unwrap_or_default()])
+}
+
+/// Adds the products of the four taps at `taps`, whose weights are the `index`-th quad.
+///
+/// # Safety
+/// They may be read.
+#[inline(always)]
+unsafe fn add_quad<const WHOLE: bool>(
+    sums: &mut [int32x4_t; 4],
+    line: &Line,
+    source: *const Q,
+    index: usize,
+    taps: &[usize; 4],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [a, b, c, d] = taps.map(|tap| load(source.add(tap), if WHOLE { GROUP } else { line.channels }));
+        dots(sums, &interleave(a, b, c, d), &quad(line.weights.add(index * QUAD_BYTES)));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::resize::same_place;
 use crate::kernels::{Between, Q, Quantization, Resize};
 
-/// See [`crate::kernels::Kernels::argmax`].
+/// See [`crate::kernels::Operators::argmax`].
 #[inline(always)]
 pub fn argmax(input: &[Q], channels: usize, out: &mut [Q]) {
     assert!((1..=256).contains(&channels), "a class number has 8 bits, there are {channels} classes");
@@ -33,7 +33,7 @@ struct Candidate {
     bottom: [f32; LANES],
 }
 
-/// See [`crate::kernels::Kernels::resize_argmax`].
+/// See [`crate::kernels::Operators::resize_argmax`].
 ///
 /// The classes of output pixels between the same four pixels of input are found together. Blending with weights in
 /// 0..=1 is monotone also under rounding, and values are integers times a scale, so that what differs at all four

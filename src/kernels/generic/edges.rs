@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::rounding::Rounding;
 use crate::kernels::{Output, Q, Quantization};
 
-/// See [`crate::kernels::Kernels::quantize`].
+/// See [`crate::kernels::Operators::quantize`].
 #[inline(always)]
 pub fn quantize(input: &[f32], quantization: &Quantization, out: &mut [Q]) {
     assert_eq!(input.len(), out.len(), "there is a value for each number");
@@ -24,7 +24,7 @@ fn quantized(x: f32, scale: f32, rounding: &Rounding) -> Q {
 /// Pixels quantized before they are brought together.
 const PIXELS: usize = 64;
 
-/// See [`crate::kernels::Kernels::quantize_image`].
+/// See [`crate::kernels::Operators::quantize_image`].
 #[inline(always)]
 pub fn quantize_image(
     input: &[f32],
@@ -55,7 +55,7 @@ pub fn quantize_image(
     }
 }
 
-/// See [`crate::kernels::Kernels::dequantize`].
+/// See [`crate::kernels::Operators::dequantize`].
 #[inline(always)]
 pub fn dequantize(input: &[Q], quantization: &Quantization, out: &mut [f32]) {
     assert_eq!(input.len(), out.len(), "there is a number for each value");
@@ -69,7 +69,7 @@ fn dequantized(q: Q, quantization: &Quantization) -> f32 {
     (i32::from(q) - quantization.zero) as f32 * quantization.scale
 }
 
-/// See [`crate::kernels::Kernels::dequantize_image`].
+/// See [`crate::kernels::Operators::dequantize_image`].
 #[inline(always)]
 pub fn dequantize_image(
     input: &[Q],
@@ -84,9 +84,17 @@ pub fn dequantize_image(
     }
     assert_eq!(input.len() / channels, out.len() / range.len(), "there is a number for each value");
     let pixels = input.len() / channels;
-    for (channel, out) in range.zip(out.chunks_exact_mut(pixels.max(1))) {
-        for (out, input) in out.iter_mut().zip(input.chunks_exact(channels)) {
-            *out = dequantized(input[channel], quantization);
+    // By blocks of pixels, so that they are in the cache for each channel.
+    for (block, input) in input.chunks(PIXELS * channels).enumerate() {
+        for (channel, out) in range.clone().zip(out.chunks_exact_mut(pixels)) {
+            let mut values = [0; PIXELS];
+            for (value, input) in values.iter_mut().zip(input.chunks_exact(channels)) {
+                *value = input[channel];
+            }
+            let out = &mut out[block * PIXELS..][..input.len() / channels];
+            for (out, value) in out.iter_mut().zip(values) {
+                *out = dequantized(value, quantization);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::kernels::{Padding, Q};
 
-/// See [`crate::kernels::Kernels::copy_strided`].
+/// See [`crate::kernels::Operators::copy_strided`].
 pub fn copy_strided(input: &[Q], dims: &[usize], steps: &[usize], out: &mut [Q]) {
     assert_eq!(dims.len(), steps.len(), "there is a step for each dim");
     assert_eq!(out.len(), dims.iter().product(), "the output has the size of its dims");
@@ -50,7 +50,7 @@ fn offset(mut index: usize, dims: &[usize], steps: &[usize]) -> usize {
     offset
 }
 
-/// See [`crate::kernels::Kernels::pad`].
+/// See [`crate::kernels::Operators::pad`].
 pub fn pad(
     input: &[Q],
     dims: &[usize],

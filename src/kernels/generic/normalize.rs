@@ -3,23 +3,52 @@
 use super::rounding::Rounding;
 use crate::kernels::{LayerNormParams, Q, Quantization, unsigned};
 
-/// See [`crate::kernels::Kernels::softmax`].
+/// Rows whose sums grow side by side: each addition waits for the one before in its row.
+const ROWS: usize = 8;
+
+/// See [`crate::kernels::Operators::softmax`].
 #[inline(always)]
 pub fn softmax(input: &[Q], length: usize, exponentials: &[f32], output: &Quantization, out: &mut [Q]) {
     assert_eq!(input.len(), out.len(), "softmax keeps the number of values");
+    if length == 0 {
+        return;
+    }
     let exponentials: &[f32; 256] = exponentials.try_into().expect("there are 256 exponentials");
     let rounding = Rounding::unbounded(output.zero);
-    for (input, out) in input.chunks_exact(length.max(1)).zip(out.chunks_exact_mut(length.max(1))) {
-        let largest = input.iter().fold(Q::MIN, |largest, &x| x.max(largest));
-        let exponential = |x: Q| exponentials[usize::from(largest.abs_diff(x))];
-        let sum = input.iter().fold(0.0, |sum, &x| sum + exponential(x));
-        for (out, &x) in out.iter_mut().zip(input) {
-            *out = rounding.store(exponential(x) / sum / output.scale);
+    for (input, out) in input.chunks(ROWS * length).zip(out.chunks_mut(ROWS * length)) {
+        let mut rows = [&input[..length]; ROWS];
+        for (slot, row) in rows.iter_mut().zip(input.chunks_exact(length)) {
+            *slot = row;
+        }
+        let mut largest = [Q::MIN; ROWS];
+        for (largest, row) in largest.iter_mut().zip(rows) {
+            *largest = row.iter().fold(Q::MIN, |largest, &x| x.max(largest));
+        }
+        let exponential = |largest: Q, x: Q| exponentials[usize::from(largest.abs_diff(x))];
+        let mut sums = [0.0; ROWS];
+        for i in 0..length {
+            for row in 0..ROWS {
+                sums[row] += exponential(largest[row], rows[row][i]);
+            }
+        }
+        for (row, out) in out.chunks_exact_mut(length).enumerate() {
+            for (out, input) in out.chunks_mut(BLOCK).zip(rows[row].chunks(BLOCK)) {
+                let mut shares = [0.0; BLOCK];
+                for (share, &x) in shares.iter_mut().zip(input) {
+                    *share = exponential(largest[row], x);
+                }
+                for (out, share) in out.iter_mut().zip(shares) {
+                    *out = rounding.store(share / sums[row] / output.scale);
+                }
+            }
         }
     }
 }
 
-/// See [`crate::kernels::Kernels::layer_norm`].
+/// Values looked up before they are divided.
+const BLOCK: usize = 32;
+
+/// See [`crate::kernels::Operators::layer_norm`].
 #[inline(always)]
 pub fn layer_norm(input: &[Q], params: &LayerNormParams, out: &mut [Q]) {
     let length = params.scale.len();

@@ -3,7 +3,7 @@
 use super::rounding::Rounding;
 use crate::kernels::{LONGEST_PRODUCT, ProductParams, Q};
 
-/// See [`crate::kernels::Kernels::product`].
+/// See [`crate::kernels::Operators::product`].
 #[inline(always)]
 pub fn product(a: &[Q], b: &[Q], params: &ProductParams, out: &mut [Q]) {
     let ProductParams { k, n, transposed, mul } = *params;

@@ -3,7 +3,7 @@
 use super::rounding::Rounding;
 use crate::kernels::{Between, LinearParams, Q, Resize};
 
-/// See [`crate::kernels::Kernels::nearest`].
+/// See [`crate::kernels::Operators::nearest`].
 #[inline(always)]
 pub fn nearest(input: &[Q], resize: &Resize<usize>, out: &mut [Q]) {
     let Resize { width, channels, rows, columns } = *resize;
@@ -28,7 +28,7 @@ pub fn nearest(input: &[Q], resize: &Resize<usize>, out: &mut [Q]) {
 /// Channels blended side by side.
 const LANES: usize = 16;
 
-/// See [`crate::kernels::Kernels::linear`].
+/// See [`crate::kernels::Operators::linear`].
 #[inline(always)]
 pub fn linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out: &mut [Q]) {
     let Resize { width, channels, rows, columns } = *resize;

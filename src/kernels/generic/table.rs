@@ -2,7 +2,7 @@
 
 use crate::kernels::{Q, unsigned};
 
-/// See [`crate::kernels::Kernels::table`].
+/// See [`crate::kernels::Operators::table`].
 #[inline(always)]
 pub fn table(tables: &[Q], input: &[Q], out: &mut [Q]) {
     assert_eq!(input.len(), out.len(), "a table keeps the number of values");

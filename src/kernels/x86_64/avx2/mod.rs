@@ -1,12 +1,14 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
 mod depthwise;
+mod elementwise;
 mod filter;
 mod matrix;
 pub mod operators;
 mod panel;
 mod requantize;
 mod tile;
+mod vector;
 mod widen;
 
 use std::ops::Range;

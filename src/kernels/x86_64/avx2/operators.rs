@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use crate::kernels::generic::{argmax, edges, elementwise, normalize, pool, product, resize, table};
+use super::elementwise;
+use crate::kernels::generic::{argmax, edges, normalize, pool, product, resize, table};
 use crate::kernels::{
     AddParams, Between, LayerNormParams, LinearParams, MulParams, Operand, Operators, Output, Patches,
     ProductParams, Q, Quantization, Resize, SumParams,

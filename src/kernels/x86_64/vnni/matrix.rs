@@ -87,7 +87,7 @@ pub unsafe fn run<T: Vector>(
         };
         let mut channel = channels.start;
         while channel < channels.end {
-            let panel = Panel::holding(channel, weights.outputs, T::LANES);
+            let panel = Panel::holding::<T>(channel, weights.outputs);
             let wanted = channel..panel.end(T::LANES).min(channels.end);
             channel = wanted.end;
             // SAFETY: the caller's promise; all slices were checked above to be large enough.
@@ -172,7 +172,7 @@ impl Block<'_> {
                     1 => self.tile::<T, 1>(columns, rows.clone()),
                     2 => self.tile::<T, 2>(columns, rows.clone()),
                     3 => self.tile::<T, 3>(columns, rows.clone()),
-                    _ => self.tile::<T, GROUP>(columns, rows.clone()),
+                    _ => self.tile::<T, 4>(columns, rows.clone()),
                 }
                 if let Some(formula) = &self.formula {
                     let added = self.epilogue.residual.map(|with| {

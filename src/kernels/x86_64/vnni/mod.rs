@@ -1,5 +1,7 @@
 //! Kernels for x86-64 with 8-bit dot products of four terms (VNNI): one text for registers of 512 and of 256 bits.
 
+mod depthwise;
+mod filter;
 mod matrix;
 mod panel;
 mod requantize;
@@ -79,6 +81,16 @@ impl Kernels for Avx512Vnni {
         // SAFETY: a value of this type exists only where the processor has the instructions.
         unsafe { matrix::run::<Zmm>(patches, weights, channels, epilogue, out, scratch) }
     }
+
+    fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {
+        filter::pack::<Zmm>(weights)
+    }
+
+    #[allow(unsafe_code)]
+    fn depthwise(&self, patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
+        // SAFETY: a value of this type exists only where the processor has the instructions.
+        unsafe { depthwise::run::<Zmm>(patches, weights, epilogue, out) }
+    }
 }
 
 impl Kernels for AvxVnni {
@@ -106,5 +118,15 @@ impl Kernels for AvxVnni {
     ) {
         // SAFETY: a value of this type exists only where the processor has the instructions.
         unsafe { matrix::run::<Ymm>(patches, weights, channels, epilogue, out, scratch) }
+    }
+
+    fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {
+        filter::pack::<Ymm>(weights)
+    }
+
+    #[allow(unsafe_code)]
+    fn depthwise(&self, patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
+        // SAFETY: a value of this type exists only where the processor has the instructions.
+        unsafe { depthwise::run::<Ymm>(patches, weights, epilogue, out) }
     }
 }

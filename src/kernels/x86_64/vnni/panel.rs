@@ -1,6 +1,6 @@
 //! How VNNI lays out weights: panels of up to four registers of output channels, four terms side by side.
 
-use super::vector::{GROUP, Vector};
+use super::vector::Vector;
 use crate::kernels::{Lines, Matrix, PackedMatrix};
 
 /// Terms of a dot product.
@@ -11,22 +11,23 @@ pub const TERMS: usize = 4;
 pub struct Panel {
     /// The first register, counted over the whole matrix.
     pub first: usize,
-    /// Registers: 1 to 4.
+    /// Registers: 1 to [`Vector::PANEL`].
     pub width: usize,
 }
 
 impl Panel {
-    /// The panel that holds `channel` of `outputs` with `lanes` channels in a register. Panels are four registers wide;
-    /// the last takes what is left, and a last of one shares with the one before, so that both have enough sums.
-    pub fn holding(channel: usize, outputs: usize, lanes: usize) -> Panel {
-        let registers = outputs.div_ceil(lanes);
-        let left = registers % GROUP;
-        let tail = if left == 1 && registers > GROUP { GROUP + 1 } else { left };
-        let (register, start) = (channel / lanes, registers - tail);
+    /// The panel that holds `channel` of `outputs`. Panels are as wide as can be; the last takes what is left, and a last
+    /// one of one register next to one of four shares with it, so that both have enough sums.
+    pub fn holding<T: Vector>(channel: usize, outputs: usize) -> Panel {
+        let registers = outputs.div_ceil(T::LANES);
+        let left = registers % T::PANEL;
+        let shared = left == 1 && T::PANEL == 4 && registers > T::PANEL;
+        let tail = if shared { T::PANEL + 1 } else { left };
+        let (register, start) = (channel / T::LANES, registers - tail);
         if register < start {
-            return Panel { first: register / GROUP * GROUP, width: GROUP };
+            return Panel { first: register / T::PANEL * T::PANEL, width: T::PANEL };
         }
-        match (tail > GROUP, register - start < 3) {
+        match (shared, register - start < 3) {
             (false, _) => Panel { first: start, width: tail },
             (true, true) => Panel { first: start, width: 3 },
             (true, false) => Panel { first: start + 3, width: 2 },
@@ -72,8 +73,15 @@ pub fn by_lanes<T: Copy>(panel: Panel, lanes: usize, values: &[T], other: T, to:
     }
 }
 
-/// Packs to `[panels][steps][registers][lanes][4]`; the bias is in the order of the lanes and has the zero point folded
-/// in: `sum((x - zero) * w) = sum(x * w) - zero * sum(w)`, which also holds where it wraps.
+/// The bias with the zero point folded in: `sum((x - zero) * w) = sum(x * w) - zero * sum(w)`, which also holds where it
+/// wraps.
+pub fn fold(bias: i32, weights: impl Iterator<Item = i8>, zero_point: i32) -> i32 {
+    let sum = weights.fold(0i32, |sum, weight| sum.wrapping_add(i32::from(weight)));
+    bias.wrapping_sub(sum.wrapping_mul(zero_point))
+}
+
+/// Packs to `[panels][steps][registers][lanes][4]`; the bias is in the order of the lanes and has the zero point
+/// folded in.
 pub fn pack<T: Vector>(matrix: &Matrix) -> PackedMatrix {
     let (outputs, depth) = (matrix.outputs, matrix.depth);
     let registers = outputs.div_ceil(T::LANES);
@@ -82,13 +90,12 @@ pub fn pack<T: Vector>(matrix: &Matrix) -> PackedMatrix {
     let folded: Vec<i32> = (0..outputs)
         .map(|channel| {
             let row = &matrix.weights[channel * depth..][..depth];
-            let sum = row.iter().fold(0i32, |sum, &weight| sum.wrapping_add(i32::from(weight)));
-            matrix.bias[channel].wrapping_sub(sum.wrapping_mul(matrix.zero_point))
+            fold(matrix.bias[channel], row.iter().copied(), matrix.zero_point)
         })
         .collect();
     let mut channel = 0;
     while channel < outputs {
-        let panel = Panel::holding(channel, outputs, T::LANES);
+        let panel = Panel::holding::<T>(channel, outputs);
         let row_bytes = panel.width * T::LANES * TERMS;
         let weights = &mut data.bytes_mut()[panel.offset(depth, T::LANES)..][..steps(depth) * row_bytes];
         for v in 0..panel.width {
@@ -112,25 +119,28 @@ pub fn pack<T: Vector>(matrix: &Matrix) -> PackedMatrix {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{ymm::Ymm, zmm::Zmm};
     use super::*;
+
+    fn check_panels<T: Vector>() {
+        let lanes = T::LANES;
+        for outputs in 1..=20 * lanes {
+            let mut channel = 0;
+            while channel < outputs {
+                let panel = Panel::holding::<T>(channel, outputs);
+                assert_eq!(panel.start(lanes), channel, "{outputs} outputs");
+                let within = channel..panel.end(lanes).min(outputs);
+                let same = within.clone().all(|other| Panel::holding::<T>(other, outputs) == panel);
+                assert!(same && (1..=T::PANEL).contains(&panel.width), "{outputs} outputs: {panel:?}");
+                channel = panel.end(lanes);
+            }
+            assert_eq!(channel, outputs.next_multiple_of(lanes));
+        }
+    }
 
     #[test]
     fn panels_cover_all_channels_once() {
-        for lanes in [8, 16] {
-            for outputs in 1..=20 * lanes {
-                let mut channel = 0;
-                while channel < outputs {
-                    let panel = Panel::holding(channel, outputs, lanes);
-                    assert_eq!(panel.start(lanes), channel, "{outputs} outputs");
-                    let within = channel..panel.end(lanes).min(outputs);
-                    let same = within.clone().all(|other| Panel::holding(other, outputs, lanes) == panel);
-                    assert!(same, "{outputs} outputs, panel at {channel}");
-                    let narrow = panel.width == 1 && outputs > GROUP * lanes;
-                    assert!((1..=GROUP).contains(&panel.width) && !narrow, "{outputs} outputs: {panel:?}");
-                    channel = panel.end(lanes);
-                }
-                assert_eq!(channel, outputs.next_multiple_of(lanes));
-            }
-        }
+        check_panels::<Zmm>();
+        check_panels::<Ymm>();
     }
 }

@@ -137,22 +137,56 @@ impl<const V: usize, const ADD: bool, const BOUND: bool> Finish<'_, V, ADD, BOUN
     /// Bounding is left to the end, where it costs one instruction for all: numbers too low for `i32` and NaN become
     /// `i32::MIN`, which the saturating packs bring to 0, as the definition brings both to its lowest value.
     #[inline(always)]
-    unsafe fn whole<T: Vector>(&self, sums: T::Ints, multipliers: T::Floats, others: T::Ints) -> T::Ints {
+    unsafe fn whole<T: Vector>(
+        terms: &Terms<T>,
+        sums: T::Ints,
+        multipliers: T::Floats,
+        others: T::Ints,
+    ) -> T::Ints {
         // SAFETY: the job's promise.
         unsafe {
             // The second operand of min and max is the result where one is NaN.
             let mut real = T::mul(T::to_f32(sums), multipliers);
             if ADD {
-                let bounded = T::max(real, T::repeat_f32(self.formula.low));
-                let bounded = T::min(bounded, T::repeat_f32(self.formula.high));
-                let own = T::mul(T::round(bounded), T::repeat_f32(self.formula.own));
-                let other = T::to_f32(T::sub_i32(others, T::repeat_i32(self.formula.data_zero)));
-                real = T::add(own, T::mul(other, T::repeat_f32(self.formula.other)));
+                let bounded = T::min(T::max(real, terms.low), terms.high);
+                let other = T::to_f32(T::sub_i32(others, terms.data_zero));
+                real = T::add(T::mul(T::round(bounded), terms.own), T::mul(other, terms.other));
             }
             if ADD || BOUND {
-                real = T::min(T::repeat_f32(self.formula.last_high), real);
+                real = T::min(terms.last_high, real);
             }
             T::to_i32(real)
+        }
+    }
+}
+
+/// The terms of a [`Formula`] in registers.
+struct Terms<T: Vector> {
+    low: T::Floats,
+    high: T::Floats,
+    data_zero: T::Ints,
+    own: T::Floats,
+    other: T::Floats,
+    last_high: T::Floats,
+    last_zero: T::Ints,
+    last_bounds: (T::Ints, T::Ints),
+}
+
+impl<T: Vector> Terms<T> {
+    #[inline(always)]
+    unsafe fn new(formula: &Formula) -> Terms<T> {
+        // SAFETY: the job's promise.
+        unsafe {
+            Terms {
+                low: T::repeat_f32(formula.low),
+                high: T::repeat_f32(formula.high),
+                data_zero: T::repeat_i32(formula.data_zero),
+                own: T::repeat_f32(formula.own),
+                other: T::repeat_f32(formula.other),
+                last_high: T::repeat_f32(formula.last_high),
+                last_zero: T::repeat_i16(formula.last_zero),
+                last_bounds: (T::repeat_u8(formula.last_bounds.0), T::repeat_u8(formula.last_bounds.1)),
+            }
         }
     }
 }
@@ -166,44 +200,44 @@ impl<const V: usize, const ADD: bool, const BOUND: bool> Job for Finish<'_, V, A
         let bytes = T::LANES * 4;
         // SAFETY: the job's promise.
         unsafe {
-            let zero = T::repeat_i16(self.formula.last_zero);
-            let (low, high) = self.formula.last_bounds;
-            let (low, high) = (T::repeat_u8(low), T::repeat_u8(high));
+            let terms = Terms::<T>::new(self.formula);
             let mut multipliers = [T::repeat_f32(0.0); V];
             for (v, multiplier) in multipliers.iter_mut().enumerate() {
                 *multiplier = T::load_f32(self.multipliers.values.as_ptr().add(v * T::LANES));
             }
             let mut first = 0;
             while first < count {
+                // Where there are fewer pixels, the last is read again (and not written).
+                let mut pixels = [first; GROUP];
+                for (index, pixel) in pixels[..Self::PIXELS].iter_mut().enumerate() {
+                    *pixel = (first + index).min(count - 1);
+                }
                 let mut others = T::repeat_i32(0);
                 if ADD {
-                    let mut from = [self.added.data; GROUP];
-                    for (pixel, from) in from.iter_mut().enumerate() {
-                        // Where there are fewer pixels, the last is read again.
-                        *from = from.wrapping_add((first + pixel).min(count - 1) * self.added.stride);
-                    }
+                    let from = pixels.map(|pixel| self.added.data.wrapping_add(pixel * self.added.stride));
                     others = T::load_pixels::<V>(from, mask);
                     if V != GROUP {
                         others = T::permute(others, &Self::COMPUTED[wide]);
                     }
                 }
                 let mut words = [T::repeat_i32(0); GROUP];
-                for (register, word) in words.iter_mut().enumerate() {
+                for (register, word) in words[..Self::PIXELS * V].iter_mut().enumerate() {
                     let sums = T::load(self.sums.add((first * V + register) * bytes));
                     let others = if ADD { T::widen_u8(others, register) } else { others };
-                    *word = self.whole::<T>(sums, multipliers[register % V], others);
+                    *word = Self::whole::<T>(&terms, sums, multipliers[register % V], others);
                 }
-                let front = T::add_i16_saturating(T::pack_i32(words[0], words[1]), zero);
-                let back = T::add_i16_saturating(T::pack_i32(words[2], words[3]), zero);
+                let front = T::add_i16_saturating(T::pack_i32(words[0], words[1]), terms.last_zero);
+                let back = T::add_i16_saturating(T::pack_i32(words[2], words[3]), terms.last_zero);
                 // From below first, as the definition does: they may be given crossed.
+                let (low, high) = terms.last_bounds;
                 let mut bytes = T::min_u8(T::max_u8(T::pack_u16(front, back), low), high);
                 if V != GROUP {
                     bytes = T::permute(bytes, &Self::SORTED[wide]);
                 }
-                let mut to = [self.to.data; GROUP];
-                for (to, offset) in to.iter_mut().zip(&self.to.offsets[first..]) {
-                    *to = to.wrapping_add(offset.wrapping_add(self.to.column));
-                }
+                let to = pixels.map(|pixel| {
+                    let offset = *self.to.offsets.get_unchecked(pixel);
+                    self.to.data.wrapping_add(offset.wrapping_add(self.to.column))
+                });
                 T::store_pixels::<V>(bytes, to, count - first, mask);
                 first += Self::PIXELS;
             }

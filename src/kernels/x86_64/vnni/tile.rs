@@ -17,10 +17,10 @@ pub struct Columns {
 /// Most pixels of a tile.
 pub const MOST_PIXELS: usize = 12;
 
-/// Pixels of a tile with `width` registers of channels each.
+/// Most pixels of a tile with `width` registers of channels each. With more of one register there would be too few
+/// general registers to point at them.
 pub const fn pixels<T: Vector>(width: usize) -> usize {
-    let fit = T::SUMS / width;
-    if fit < MOST_PIXELS { fit } else { MOST_PIXELS }
+    if width == 1 { 10 } else { T::SUMS / width }
 }
 
 /// How many of `rest` go into the next tile, so that tiles of at most `most` are as few and as even as can be.

@@ -43,8 +43,12 @@ pub trait Vector {
     const LANES: usize;
     /// Groups of four 32-bit numbers, within which most instructions that pack or unpack work.
     const QUADS: usize = Self::LANES / 4;
-    /// Registers for the sums of a tile.
+    /// Registers for the sums of a tile of a matrix product.
     const SUMS: usize;
+    /// Most registers of output channels of such a tile, so that sums, weights and values fit.
+    const PANEL: usize;
+    /// Outputs of a tile of a depthwise convolution with four registers of channels each.
+    const OUTPUTS: usize;
 
     /// Runs `job` as part of a function that is compiled for this processor.
     unsafe fn enter(job: impl Job);

@@ -28,6 +28,8 @@ impl Vector for Ymm {
     type Mask = Part;
     const LANES: usize = 8;
     const SUMS: usize = 12;
+    const PANEL: usize = 2;
+    const OUTPUTS: usize = 2;
 
     #[target_feature(enable = "avx2,avxvnni")]
     unsafe fn enter(job: impl Job) {
@@ -251,12 +253,7 @@ impl Vector for Ymm {
 
     #[inline]
     #[target_feature(enable = "avx2,avxvnni")]
-    unsafe fn store_pixels<const V: usize>(
-        bytes: __m256i,
-        to: [*mut u8; GROUP],
-        count: usize,
-        part: Part,
-    ) {
+    unsafe fn store_pixels<const V: usize>(bytes: __m256i, to: [*mut u8; GROUP], count: usize, part: Part) {
         // SAFETY: only wanted bytes of the first `count` pixels are written; the caller's promise.
         unsafe {
             if !part.whole {

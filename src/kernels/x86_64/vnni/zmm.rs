@@ -18,6 +18,8 @@ impl Vector for Zmm {
     type Mask = u64;
     const LANES: usize = 16;
     const SUMS: usize = 24;
+    const PANEL: usize = 4;
+    const OUTPUTS: usize = 6;
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn enter(job: impl Job) {
@@ -224,8 +226,8 @@ impl Vector for Zmm {
                     _mm512_inserti32x4::<3>(bytes, d)
                 }
                 2 => {
-                    let [a, b] = [from[0], from[1]]
-                        .map(|from| _mm256_maskz_loadu_epi8(mask as u32, from.cast()));
+                    let [a, b] =
+                        [from[0], from[1]].map(|from| _mm256_maskz_loadu_epi8(mask as u32, from.cast()));
                     _mm512_inserti64x4::<1>(_mm512_castsi256_si512(a), b)
                 }
                 _ => _mm512_maskz_loadu_epi8(mask, from[0].cast()),
@@ -235,12 +237,7 @@ impl Vector for Zmm {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn store_pixels<const V: usize>(
-        bytes: __m512i,
-        to: [*mut u8; GROUP],
-        count: usize,
-        mask: u64,
-    ) {
+    unsafe fn store_pixels<const V: usize>(bytes: __m512i, to: [*mut u8; GROUP], count: usize, mask: u64) {
         // SAFETY: only wanted bytes of the first `count` pixels are written; the caller's promise.
         unsafe {
             match V {

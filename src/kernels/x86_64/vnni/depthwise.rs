@@ -289,25 +289,46 @@ struct Interleave<const V: usize> {
 impl<const V: usize> Job for Interleave<V> {
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        let bytes = T::LANES * 4;
+        let Interleave { from, ahead, columns, every, spacing, .. } = self;
+        let whole = columns.saturating_sub(ahead[3]);
+        let mut rows = from;
+        for (row, ahead) in rows.iter_mut().zip(ahead) {
+            *row = row.wrapping_add(ahead * spacing);
+        }
         let mut column = 0;
-        while column < self.columns {
-            let mut rows = self.from;
-            for (row, ahead) in rows.iter_mut().zip(self.ahead) {
-                *row = row.wrapping_add((column + ahead).min(self.columns - 1) * self.spacing);
+        // SAFETY: the job's promise; of the four values, the last is furthest ahead.
+        unsafe {
+            while column < whole {
+                self.column::<T>(rows, column);
+                rows = rows.map(|row| row.wrapping_add(every * spacing));
+                column += every;
             }
-            // SAFETY: the job's promise.
-            unsafe {
-                let to = self.to.add(column * V * bytes);
-                if V == GROUP {
-                    for (v, value) in T::interleave_group(rows).into_iter().enumerate() {
-                        T::store(value, to.add(v * bytes));
-                    }
-                } else {
-                    T::store(T::interleave_one(rows, self.count), to);
+            while column < columns {
+                let at = ahead.map(|ahead| (column + ahead).min(columns - 1) * spacing);
+                let rows = std::array::from_fn(|index| from[index].wrapping_add(at[index]));
+                self.column::<T>(rows, column);
+                column += every;
+            }
+        }
+    }
+}
+
+impl<const V: usize> Interleave<V> {
+    /// # Safety
+    /// As for the job; `rows` are those of this column.
+    #[inline(always)]
+    unsafe fn column<T: Vector>(&self, rows: [*const u8; 4], column: usize) {
+        let bytes = T::LANES * 4;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let to = self.to.add(column * V * bytes);
+            if V == GROUP {
+                for (v, value) in T::interleave_group(rows).into_iter().enumerate() {
+                    T::store(value, to.add(v * bytes));
                 }
+            } else {
+                T::store(T::interleave_one(rows, self.count), to);
             }
-            column += self.every;
         }
     }
 }

@@ -45,7 +45,7 @@ impl Grid {
     }
 
     /// The row (of all) and the column (of those read side by side) of each of the four values of a plane. What is left
-    /// over repeats the first value; its weight is zero.
+    /// over repeats the first value; its weight is zero. No column is further ahead than the last value's.
     pub fn values(self, plane: usize) -> [(usize, usize); TAPS] {
         let (rows, columns) = self.side_by_side(plane);
         std::array::from_fn(|index| {

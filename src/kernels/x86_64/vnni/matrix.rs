@@ -171,8 +171,9 @@ impl Block<'_> {
                 match panel.width {
                     1 => self.tile::<T, 1>(columns, rows.clone()),
                     2 => self.tile::<T, 2>(columns, rows.clone()),
-                    3 => self.tile::<T, 3>(columns, rows.clone()),
-                    _ => self.tile::<T, 4>(columns, rows.clone()),
+                    3 if T::PANEL >= 3 => self.tile::<T, 3>(columns, rows.clone()),
+                    4 if T::PANEL >= 4 => self.tile::<T, 4>(columns, rows.clone()),
+                    width => unreachable!("no panel has {width} registers"),
                 }
                 if let Some(formula) = &self.formula {
                     let added = self.epilogue.residual.map(|with| {

@@ -1,6 +1,8 @@
 //! Running a model: a [`Session`] gives logits for prepared inputs.
 
 mod guard;
+pub mod lower;
+pub mod peak;
 pub mod plan;
 pub mod program;
 pub mod reference;

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::rules::{InferenceResult, InferenceRulesOp as _, Solver, TensorProxy, check_input_arity, check_output_arity};
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::ops::expandable::{Expansion, expand};
 

@@ -332,7 +332,7 @@ fn first(classes: usize) -> (f32, Key) {
 }
 
 fn check(logits: &Logits, region: Region, width: u32, height: u32) -> Result<(), MaskError> {
-    let Logits { data, classes, height: rows, width: columns } = *logits;
+    let Logits { data, classes, height: rows, width: columns, .. } = *logits;
     if !(1..=256).contains(&classes) {
         return Err(MaskError::Classes { classes });
     }

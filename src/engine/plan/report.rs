@@ -37,8 +37,8 @@ impl Plan {
         }
     }
 
-    /// Multiply-accumulates of all steps.
-    pub fn macs(&self, op: &Op) -> u64 {
+    /// Multiply-accumulates of one operator.
+    fn macs(&self, op: &Op) -> u64 {
         let dims = |id: usize| &self.program.tensors[id].dims;
         let product = |sizes: &[usize]| sizes.iter().map(|&size| size as u64).product::<u64>();
         match &op.kind {

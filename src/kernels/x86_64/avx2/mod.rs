@@ -5,6 +5,7 @@ mod filter;
 mod matrix;
 mod panel;
 mod requantize;
+mod three;
 mod tile;
 mod widen;
 

@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use super::elementwise;
-use crate::kernels::generic::{argmax, edges, normalize, pool, product, resize, table};
+use super::{argmax, elementwise, resize};
+use crate::kernels::generic::resize as generic_resize;
+use crate::kernels::generic::{edges, normalize, pool, product, table};
 use crate::kernels::{
     AddParams, Between, LayerNormParams, LinearParams, MulParams, Operand, Operators, Output, Patches,
     ProductParams, Q, Quantization, Resize, SumParams,
@@ -43,7 +44,7 @@ impl<T: HasAvx2> Operators for T {
         fn pool::max_pool(patches: &Patches, out: &mut Output);
         fn pool::average_pool(patches: &Patches, factors: &[f32], params: &SumParams, out: &mut Output);
         fn pool::reduce(input: &[Q], sizes: [usize; 2], range: Range<usize>, factor: f32, params: &SumParams, out: &mut [Q]);
-        fn resize::nearest(input: &[Q], resize: &Resize<usize>, out: &mut [Q]);
+        fn generic_resize::nearest(input: &[Q], resize: &Resize<usize>, out: &mut [Q]);
         fn resize::linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out: &mut [Q]);
         fn argmax::argmax(input: &[Q], channels: usize, out: &mut [Q]);
         fn argmax::resize_argmax(input: &[Q], resize: &Resize<Between>, quantization: &Quantization, out: &mut [Q]);

@@ -1,12 +1,15 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
 mod argmax;
+mod edges;
 mod elementwise;
 mod matrix;
 pub mod operators;
 mod panel;
+mod product;
 mod requantize;
 mod resize;
+mod table;
 mod tile;
 mod vector;
 mod widen;

@@ -15,6 +15,11 @@ pub trait Operators {
         generic::table::table(tables, input, out);
     }
 
+    /// [`Operators::table`] with the output in the place of the input.
+    fn table_in_place(&self, tables: &[Q], values: &mut [Q]) {
+        generic::table::table_in_place(tables, values);
+    }
+
     /// See [`AddParams`]. `a` has the size of `out`.
     fn add(&self, a: &[Q], b: Operand, params: &AddParams, out: &mut [Q]) {
         generic::elementwise::add(a, b, params, out);

@@ -326,7 +326,13 @@ fn solve(kernels: &dyn Kernels, problem: &Problem) -> Vec<u8> {
                 &mut out,
             );
         }
-        Kind::Table { tables } => kernels.table(&all_stored(tables), input, &mut out),
+        Kind::Table { tables } => {
+            let tables = all_stored(tables);
+            kernels.table(&tables, input, &mut out);
+            let mut in_place = input.clone();
+            kernels.table_in_place(&tables, &mut in_place);
+            assert_eq!(out, in_place, "{}: a table in place", kernels.isa());
+        }
         Kind::MaxPool { window } => {
             let padded = Padded::new(x, window, output, 0);
             kernels.max_pool(&padded.patches(output), &mut padded.output(&mut out, output));

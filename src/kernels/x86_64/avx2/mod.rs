@@ -1,13 +1,21 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
+mod argmax;
 mod depthwise;
+mod edges;
 mod elementwise;
 mod filter;
 mod matrix;
 pub mod operators;
 mod panel;
+mod product;
 mod requantize;
+<<<<<<< HEAD
 mod three;
+=======
+mod resize;
+mod table;
+>>>>>>> ops
 mod tile;
 mod vector;
 mod widen;

@@ -1,6 +1,7 @@
 //! Running a model: a [`Session`] gives logits for prepared inputs.
 
 mod guard;
+pub mod lower;
 pub mod program;
 mod session;
 #[cfg(feature = "host")]

@@ -2,7 +2,10 @@
 
 mod guard;
 pub mod lower;
+pub mod plan;
 pub mod program;
+pub mod reference;
+pub mod run;
 mod session;
 #[cfg(feature = "host")]
 mod tensors;

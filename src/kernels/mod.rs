@@ -17,10 +17,13 @@
 //!
 //! where `i32 -> f32` rounds to nearest even and the product is one f32 multiplication, never fused with an addition.
 
+#[cfg(test)]
+mod conformance;
 pub mod generic;
 mod isa;
 mod matrix;
 mod memory;
+mod operators;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
@@ -30,6 +33,10 @@ pub mod x86_64;
 pub use isa::{Isa, IsaError, available, best};
 pub use matrix::{Depthwise, Epilogue, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Residual};
 pub use memory::{Lines, Scratch};
+pub use operators::{
+    AddParams, Between, LONGEST_PRODUCT, LONGEST_SUM, LayerNormParams, LinearParams, MulParams, Operand,
+    Operators, Padding, ProductParams, Quantization, Resize, SumParams,
+};
 
 /// A stored activation.
 #[cfg(target_arch = "aarch64")]
@@ -53,8 +60,8 @@ pub fn unsigned(stored: Q) -> u8 {
     (i32::from(stored) - Q_OFFSET) as u8
 }
 
-/// The kernels of one instruction set. Methods that an instruction set does not override are the definition's.
-pub trait Kernels: Send + Sync {
+/// The kernels of one instruction set; those of operators without weights are in [`Operators`]. Methods that an instruction set does not override are the definition's.
+pub trait Kernels: Operators + Send + Sync {
     /// Which instruction set.
     fn isa(&self) -> Isa;
 

@@ -15,15 +15,15 @@ const PIECES_MAX: usize = 64;
 
 /// Whether an operator only moves values (besides nearest resizes, concatenations and maxima).
 pub(super) fn is_move(op: &str) -> bool {
-    is_simple_move(op) || matches!(op, "Split" | "Pad")
+    moves_one(op) || matches!(op, "Split" | "Pad")
 }
 
 /// Whether it does so from one tensor to one, without new values.
-fn is_simple_move(op: &str) -> bool {
+fn moves_one(op: &str) -> bool {
     matches!(
         op,
-        "Cast" | "DepthToSpace" | "Dropout" | "Expand" | "Flatten" | "Gather" | "Identity" | "Reshape" | "Resize"
-            | "Slice" | "SpaceToDepth" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze" | "Upsample"
+        "Cast" | "DepthToSpace" | "Dropout" | "Expand" | "Flatten" | "Gather" | "Identity" | "Reshape" | "Slice"
+            | "SpaceToDepth" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze"
     )
 }
 
@@ -54,7 +54,7 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
     let name = walk.required(node, 0)?;
     match walk.value(name) {
         Value::Constant(constant) => return fold(walk, node, &constant).map(|value| vec![value]),
-        Value::Pending(mut pending) if is_simple_move(node.standard_op()) => {
+        Value::Pending(mut pending) if node.op != "Split" && node.op != "Pad" => {
             // What a product of integers is cast to is a real number already.
             if !matches!(node.op.as_str(), "Cast" | "Dropout" | "Identity") {
                 pending.moves.push(index);

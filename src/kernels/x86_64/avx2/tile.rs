@@ -1,0 +1,110 @@
+//! The inner loops of matrix products: a few pixels times one panel of output channels, all sums in registers.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::panel::LANES;
+use super::requantize::{Formula, Places};
+
+/// The weights of one panel.
+#[derive(Clone, Copy)]
+pub struct Columns {
+    /// `[pairs][registers][lanes][2]`.
+    pub weights: *const i16,
+    /// Pairs of terms.
+    pub pairs: usize,
+    /// Where sums begin, in the order of the lanes.
+    pub bias: *const i32,
+}
+
+/// The epilogue of one panel.
+#[derive(Clone, Copy)]
+pub struct Ending<'a> {
+    /// Multipliers in the order of the lanes.
+    pub multipliers: &'a [f32; 3 * LANES],
+    /// The rest.
+    pub formula: &'a Formula,
+}
+
+/// The sums of `R` pixels and `V` registers of channels. `rows` are 16-bit numbers, `stride` from a pixel to the next.
+///
+/// # Safety
+/// AVX2; `2 * pairs` numbers in each of `R` rows; `columns` of a panel of `V` registers.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn sums<const R: usize, const V: usize>(
+    columns: &Columns,
+    rows: *const i16,
+    stride: usize,
+) -> [[__m256i; V]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [[_mm256_setzero_si256(); V]; R];
+        for row in &mut sums {
+            for (v, sum) in row.iter_mut().enumerate() {
+                *sum = _mm256_loadu_si256(columns.bias.add(v * LANES).cast());
+            }
+        }
+        let mut weights = columns.weights.cast::<__m256i>();
+        for pair in 0..columns.pairs {
+            for (r, row) in sums.iter_mut().enumerate() {
+                let values = rows.add(r * stride + pair * 2).cast::<i32>().read_unaligned();
+                let values = _mm256_set1_epi32(values);
+                for (v, sum) in row.iter_mut().enumerate() {
+                    let products = _mm256_madd_epi16(values, _mm256_loadu_si256(weights.add(v)));
+                    *sum = _mm256_add_epi32(*sum, products);
+                }
+            }
+            weights = weights.add(V);
+        }
+        sums
+    }
+}
+
+/// `R` pixels times the `V` registers of a panel, requantized and stored.
+///
+/// # Safety
+/// As for `sums`; `8 * V` values can be written at place `r` of `to` and, if `ADD`, read at `add.0 + r * add.1`, for
+/// each pixel `r`.
+#[target_feature(enable = "avx2")]
+pub unsafe fn avx2_i16_tile<const R: usize, const V: usize, const ADD: bool>(
+    columns: &Columns,
+    ending: &Ending,
+    rows: *const i16,
+    stride: usize,
+    to: Places,
+    add: (*const u8, usize),
+) {
+    // SAFETY: the caller's promise; where `V` is 3, the third register's channels are 16 values on.
+    unsafe {
+        let sums = sums::<R, V>(columns, rows, stride);
+        let multipliers = ending.multipliers.as_ptr();
+        if V == 1 {
+            ending.formula.store_8::<R, ADD>(|r| sums[r][0], multipliers, to, add);
+            return;
+        }
+        let pair = |r: usize| [sums[r][0], sums[r][1 % V]];
+        ending.formula.store_16::<R, ADD>(pair, multipliers, to, add);
+        if V == 3 {
+            let to = Places { column: to.column + 16, ..to };
+            let add = (add.0.wrapping_add(16), add.1);
+            ending.formula.store_8::<R, ADD>(|r| sums[r][2 % V], multipliers.add(16), to, add);
+        }
+    }
+}
+
+/// The sums of one pixel, to memory.
+///
+/// # Safety
+/// As for `sums` with one row.
+#[target_feature(enable = "avx2")]
+pub unsafe fn avx2_i16_sums<const V: usize>(columns: &Columns, row: *const i16, to: &mut [i32; 3 * LANES]) {
+    // SAFETY: the caller's promise; `V` is at most 3.
+    unsafe {
+        let [sums] = sums::<1, V>(columns, row, 0);
+        for (v, sum) in sums.into_iter().enumerate() {
+            _mm256_storeu_si256(to.as_mut_ptr().add(v * LANES).cast(), sum);
+        }
+    }
+}

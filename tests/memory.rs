@@ -79,10 +79,12 @@ fn a_frame_allocates_nothing() {
     let card = Card::of(&model).expect("it has a card");
     // Of the size of the input: the resize, which is a library, makes its tables anew for every frame.
     let mut source = camera::open("synthetic:257x257@30:8").expect("a pattern");
-    let frames: Vec<_> = std::iter::from_fn(|| source.next_frame()).map(|frame| frame.expect("whole")).collect();
+    let frames: Vec<_> =
+        std::iter::from_fn(|| source.next_frame()).map(|frame| frame.expect("whole")).collect();
     for threads in [1, 2] {
         let options = Options { threads, ..Options::default() };
-        let mut segmenter = Segmenter::with_options(&model, &card, MaskSize::Frame, &options).expect("it fits");
+        let mut segmenter =
+            Segmenter::with_options(&model, &card, MaskSize::Frame, &options).expect("it fits");
         let mut mask = Mask::default();
         let mut counts = Vec::new();
         for frame in &frames {
@@ -90,6 +92,9 @@ fn a_frame_allocates_nothing() {
             segmenter.segment(frame, &mut mask).expect("it runs");
             counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
         }
-        assert!(counts[2..].iter().all(|&count| count == 0), "{threads} threads: allocations of each frame {counts:?}");
+        assert!(
+            counts[2..].iter().all(|&count| count == 0),
+            "{threads} threads: allocations of each frame {counts:?}"
+        );
     }
 }

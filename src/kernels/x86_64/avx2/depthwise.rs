@@ -38,9 +38,10 @@ impl Layout {
     fn new(patches: &Patches) -> Layout {
         let square = Grid::square(patches.taps.len()).and_then(|grid| {
             let spacing = patches.taps[1].checked_sub(patches.taps[0]).filter(|&spacing| spacing > 0)?;
-            let even = patches.taps.chunks_exact(grid.columns).all(|row| {
-                row.iter().enumerate().all(|(column, &tap)| tap == row[0] + column * spacing)
-            });
+            let even = patches
+                .taps
+                .chunks_exact(grid.columns)
+                .all(|row| row.iter().enumerate().all(|(column, &tap)| tap == row[0] + column * spacing));
             let stride = patches.step / spacing;
             let shared = patches.step % spacing == 0 && (1..grid.columns).contains(&stride);
             (even && shared).then_some(Layout { grid, spacing, stride })
@@ -210,7 +211,14 @@ impl Strip<'_> {
     /// AVX2; the columns of these outputs were brought side by side; output and residual, if there is one, have these
     /// pixels.
     #[target_feature(enable = "avx2")]
-    unsafe fn multiply<const ADD: bool>(&self, y: usize, x: usize, count: usize, index: usize, out: &mut Output) {
+    unsafe fn multiply<const ADD: bool>(
+        &self,
+        y: usize,
+        x: usize,
+        count: usize,
+        index: usize,
+        out: &mut Output,
+    ) {
         let channels = block(index, self.weights.channels);
         let mut multipliers = [0.0; CHANNELS];
         multipliers[..channels.len()].copy_from_slice(&self.epilogue.multipliers[channels.clone()]);

@@ -10,12 +10,9 @@ pub mod operators;
 mod panel;
 mod product;
 mod requantize;
-<<<<<<< HEAD
-mod three;
-=======
 mod resize;
 mod table;
->>>>>>> ops
+mod three;
 mod tile;
 mod vector;
 mod widen;
@@ -24,7 +21,8 @@ mod winograd;
 use std::ops::Range;
 
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches, Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches,
+    Scratch,
 };
 
 /// The kernels of AVX2. A value exists only where the processor has AVX2.

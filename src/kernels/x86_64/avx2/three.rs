@@ -52,8 +52,10 @@ impl Call<'_> {
                             bias: self.weights.bias.as_ptr().add(index * CHANNELS).cast(),
                         };
                         let multipliers = lanes(self.epilogue.multipliers.as_ptr().add(start));
-                        let mut window =
-                            Window::<S>::new([from.add(taps[0]), from.add(taps[3]), from.add(taps[6])], spacing);
+                        let mut window = Window::<S>::new(
+                            [from.add(taps[0]), from.add(taps[3]), from.add(taps[6])],
+                            spacing,
+                        );
                         let mut done = 0;
                         while done < count {
                             let at = y * out.row_step + (x + done) * out.step + start;

@@ -127,7 +127,13 @@ pub unsafe fn run(
 /// # Safety
 /// AVX2; the sizes as in scratch.
 #[target_feature(enable = "avx2")]
-unsafe fn multiply(weights: *const i16, inputs: usize, transformed: *const i16, count: usize, sums: *mut i32) {
+unsafe fn multiply(
+    weights: *const i16,
+    inputs: usize,
+    transformed: *const i16,
+    count: usize,
+    sums: *mut i32,
+) {
     static ZEROS: [i32; CHANNELS] = [0; CHANNELS];
     let (stride, most) = (stride(inputs), block_tiles(inputs));
     let pairs = inputs.div_ceil(2);

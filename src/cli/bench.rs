@@ -9,7 +9,7 @@ use sedge::engine::{Engine, Session, peak};
 use sedge::frame::Frame;
 use sedge::mask::Mask;
 use sedge::onnx::{Card, Model, Task};
-use sedge::pipeline::{Classifier, MaskSize, Segmenter};
+use sedge::pipeline::{Classifier, Segmenter};
 use serde_json::json;
 
 use super::engine::EngineArgs;

@@ -213,6 +213,9 @@ impl Masker {
         mask.width = width;
         mask.height = height;
         mask.data.resize(columns * rows, 0);
+        // As many as there can be, so that no later frame makes them grow.
+        self.settled.reserve(columns);
+        self.open.reserve(columns / 2 + 1);
         self.write_keys(&logits);
         let taps = std::mem::take(&mut self.rows);
         let mut pair = None;

@@ -68,20 +68,73 @@ pub struct Addition {
 
 /// What a stage computes.
 pub enum Compute {
-    /// A convolution: for each group, a matrix product of patches. `taps` are those of the first group.
-    Matrix { window: Window, taps: Vec<usize>, run: usize, groups: Vec<PackedMatrix>, multipliers: Vec<f32> },
+    /// A convolution as a product of patches and weights.
+    Matrix {
+        /// Where its window lies.
+        window: Window,
+        /// Where the runs of the first patch begin, for the first group.
+        taps: Vec<usize>,
+        /// Values of a run.
+        run: usize,
+        /// The weights of each group.
+        groups: Vec<PackedMatrix>,
+        /// One for each output channel.
+        multipliers: Vec<f32>,
+    },
     /// A convolution with one filter a channel.
-    Depthwise { window: Window, taps: Vec<usize>, weights: PackedDepthwise, multipliers: Vec<f32> },
+    Depthwise {
+        /// Where its window lies.
+        window: Window,
+        /// Where the taps of the first pixel begin.
+        taps: Vec<usize>,
+        /// The filters.
+        weights: PackedDepthwise,
+        /// One for each channel.
+        multipliers: Vec<f32>,
+    },
     /// A transposed convolution: every `stride`-th pixel of the output is a convolution with some of the taps.
-    Transposed { window: Window, phases: Vec<Phase>, multipliers: Vec<f32> },
+    Transposed {
+        /// Where its window lies, on the output.
+        window: Window,
+        /// One for each remainder of output row and column modulo the strides.
+        phases: Vec<Phase>,
+        /// One for each output channel.
+        multipliers: Vec<f32>,
+    },
     /// Largest of each window.
-    MaxPool { window: Window, taps: Vec<usize> },
-    /// Mean of each window; a factor for each pixel of the output.
-    AveragePool { window: Window, taps: Vec<usize>, input_zero: i32, factors: Vec<f32> },
+    MaxPool {
+        /// Where the window lies.
+        window: Window,
+        /// Where the taps of the first pixel begin.
+        taps: Vec<usize>,
+    },
+    /// Mean of each window.
+    AveragePool {
+        /// Where the window lies.
+        window: Window,
+        /// Where the taps of the first pixel begin.
+        taps: Vec<usize>,
+        /// Zero point of the input, stored form.
+        input_zero: i32,
+        /// One for each pixel of the output.
+        factors: Vec<f32>,
+    },
     /// Nearest resize.
-    Nearest { rows: Vec<usize>, columns: Vec<usize> },
+    Nearest {
+        /// Input row of each output row.
+        rows: Vec<usize>,
+        /// Input column of each output column.
+        columns: Vec<usize>,
+    },
     /// Linear resize.
-    Linear { rows: Vec<Between>, columns: Vec<Between>, params: LinearParams },
+    Linear {
+        /// Where each output row lies.
+        rows: Vec<Between>,
+        /// Where each output column lies.
+        columns: Vec<Between>,
+        /// Its numbers.
+        params: LinearParams,
+    },
 }
 
 /// The pixels of a transposed convolution's output that are `row`, `column` modulo the strides.

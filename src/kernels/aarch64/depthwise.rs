@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)]
 
+use core::arch::aarch64::{int8x16_t, int32x4_t, vld1q_s8, vld1q_s32};
+
 use super::requantize::{Mode, Requantize, Target};
 use super::{folded_sum, largest_sum};
 use crate::kernels::{Depthwise, Epilogue, Output, PackedDepthwise, Patches, Q};
@@ -212,5 +214,32 @@ unsafe fn three_by_three<F: Filters, const STRIDE: usize>(line: &Line) {
             Mode::Bounded => F::three_by_three::<STRIDE, { Mode::Bounded as usize }>(line),
             Mode::Any => F::three_by_three::<STRIDE, { Mode::Any as usize }>(line),
         }
+    }
+}
+
+/// Sixteen start values.
+///
+/// # Safety
+/// They may be read.
+#[inline(always)]
+pub unsafe fn start(bias: *const i32) -> [int32x4_t; 4] {
+    // SAFETY: the caller's promise.
+    core::array::from_fn(|i| unsafe { vld1q_s32(bias.add(4 * i)) })
+}
+
+/// The values of `channels` channels, at most sixteen.
+///
+/// # Safety
+/// They may be read.
+#[inline(always)]
+pub unsafe fn load(from: *const Q, channels: usize) -> int8x16_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if channels >= GROUP {
+            return vld1q_s8(from);
+        }
+        let mut lanes = [0; GROUP];
+        core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), channels);
+        vld1q_s8(lanes.as_ptr())
     }
 }

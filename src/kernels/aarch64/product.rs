@@ -63,6 +63,11 @@ pub unsafe trait Tiles {
     /// Several runs are read in place if they are multiples of this.
     const RUN: usize;
 
+    /// Bytes of a panel's weights and of what is packed with them.
+    fn panel_bytes(depth: usize) -> usize {
+        Self::CHANNELS * depth
+    }
+
     /// All pixels of a block.
     ///
     /// # Safety
@@ -82,7 +87,7 @@ fn block_pixels(depth: usize) -> usize {
 }
 
 /// Bytes of scratch for patches of `depth` values.
-pub fn scratch_bytes<T: Tiles>(depth: usize) -> usize {
+pub fn scratch_bytes(depth: usize) -> usize {
     block_pixels(depth) * pitch(depth)
 }
 
@@ -125,7 +130,8 @@ pub unsafe fn run<T: Tiles>(
     let tail_channels = (weights.outputs % T::CHANNELS).next_power_of_two();
     let padded_outputs = weights.outputs / T::CHANNELS * T::CHANNELS
         + if weights.outputs.is_multiple_of(T::CHANNELS) { 0 } else { tail_channels.max(4) };
-    assert!(weights.data.len() >= padded_outputs * depth, "weights packed for this instruction set");
+    let panels = weights.outputs.div_ceil(T::CHANNELS);
+    assert!(weights.data.len() >= panels * T::panel_bytes(depth), "weights packed for this instruction set");
     assert!(weights.bias.len() >= padded_outputs * T::BIAS + weights.outputs, "bias packed for this instruction set");
 
     let largest = &weights.bias[weights.bias.len() - weights.outputs..];
@@ -197,7 +203,8 @@ pub unsafe fn run<T: Tiles>(
             // SAFETY: panel `channel / CHANNELS` and its bias lie inside what was asserted above, patches inside the
             // data or the copies, outputs inside theirs.
             unsafe {
-                let weights_of_panel = weights.data.bytes().as_ptr().cast::<i8>().add(channel * depth);
+                let first_byte = channel / T::CHANNELS * T::panel_bytes(depth);
+                let weights_of_panel = weights.data.bytes().as_ptr().cast::<i8>().add(first_byte);
                 let bias = weights.bias.as_ptr().add(channel * T::BIAS);
                 let panel = Panel { weights: weights_of_panel, bias, channels: width, terms, target };
                 T::panel(&panel, &sources[..length], &outs[..length], first);
@@ -239,3 +246,23 @@ unsafe fn copy_patches(patches: &Patches, joined: usize, base: usize, count: usi
         }
     }
 }
+
+/// All pixels of a block, the largest tiles first: `tiles!(panel, sources, outs, pixel, 4 four, 1 one)` calls `four` while
+/// four pixels are left, then `one`.
+macro_rules! tiles {
+    ($panel:ident, $sources:ident, $outs:ident, $pixel:ident, $($pixels:literal $tile:ident),*) => {{
+        let mut done = 0;
+        $(
+            while $sources.len() - done >= $pixels {
+                // SAFETY: at least as many pixels are left; the rest is the caller's promise.
+                unsafe {
+                    let sums = $tile($panel, $sources.as_ptr().add(done));
+                    let outs = *$outs.as_ptr().add(done).cast::<[*mut Q; $pixels]>();
+                    $panel.target.store(&sums, outs, $pixel + done);
+                }
+                done += $pixels;
+            }
+        )*
+    }};
+}
+pub(super) use tiles;

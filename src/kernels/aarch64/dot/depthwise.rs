@@ -8,7 +8,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::super::depthwise::{Filters, GROUP, Line, bias, first_channel, groups};
+use super::super::depthwise::{Filters, GROUP, Line, bias, first_channel, groups, load, start};
 use crate::kernels::{Depthwise, Lines, PackedDepthwise, Q};
 
 /// Bytes of the weights of a quad for a group of channels.
@@ -94,16 +94,6 @@ fn interleave(a: int8x16_t, b: int8x16_t, c: int8x16_t, d: int8x16_t) -> [int8x1
 unsafe fn quad(weights: *const i8) -> [int8x16_t; 4] {
     // SAFETY: the caller's promise.
     core::array::from_fn(|i| unsafe { vld1q_s8(weights.add(GROUP * i)) })
-}
-
-/// Sixteen start values.
-///
-/// # Safety
-/// They may be read.
-#[inline(always)]
-unsafe fn start(bias: *const i32) -> [int32x4_t; 4] {
-    // SAFETY: the caller's promise.
-    core::array::from_fn(|i| unsafe { vld1q_s32(bias.add(4 * i)) })
 }
 
 /// Walks over the columns that a line's outputs read.
@@ -278,22 +268,5 @@ unsafe fn add_quad<const WHOLE: bool>(
     unsafe {
         let [a, b, c, d] = taps.map(|tap| load(source.add(tap), if WHOLE { GROUP } else { line.channels }));
         dots(sums, &interleave(a, b, c, d), &quad(line.weights.add(index * QUAD_BYTES)));
-    }
-}
-
-/// The values of `channels` channels, at most sixteen.
-///
-/// # Safety
-/// They may be read.
-#[inline(always)]
-unsafe fn load(from: *const Q, channels: usize) -> int8x16_t {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if channels >= GROUP {
-            return vld1q_s8(from);
-        }
-        let mut lanes = [0; GROUP];
-        core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), channels);
-        vld1q_s8(lanes.as_ptr())
     }
 }

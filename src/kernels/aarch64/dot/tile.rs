@@ -8,7 +8,7 @@
 use core::arch::aarch64::int32x4_t;
 use core::arch::asm;
 
-use super::super::product::{Panel, Tiles};
+use super::super::product::{Panel, Tiles, tiles};
 use crate::kernels::Q;
 
 /// `sdot` of term quad `$quad` of each pixel: register of values, then of sums.
@@ -153,24 +153,6 @@ tile! {
 }
 tile! {
     tile_1x4, pixels: 1 [0 s0,], vectors: 1, bias: ["ldr q8, [{bias}]",], columns: [[0 8,]], sums: [["v8" a,],]
-}
-
-/// All pixels of a block, the largest tiles first.
-macro_rules! tiles {
-    ($panel:ident, $sources:ident, $outs:ident, $pixel:ident, $($pixels:literal $tile:ident),*) => {{
-        let mut done = 0;
-        $(
-            while $sources.len() - done >= $pixels {
-                // SAFETY: at least as many pixels are left; the rest is the caller's promise.
-                unsafe {
-                    let sums = $tile($panel, $sources.as_ptr().add(done));
-                    let outs = *$outs.as_ptr().add(done).cast::<[*mut Q; $pixels]>();
-                    $panel.target.store(&sums, outs, $pixel + done);
-                }
-                done += $pixels;
-            }
-        )*
-    }};
 }
 
 /// The tiles of this file.

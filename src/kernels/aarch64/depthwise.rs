@@ -7,7 +7,8 @@
 
 use core::arch::aarch64::{int8x16_t, int32x4_t, vld1q_s8, vld1q_s32};
 
-use super::requantize::{Mode, Requantize, Target};
+use super::rounding::{Mode, Requantize};
+use super::target::Target;
 use super::{folded_sum, largest_sum};
 use crate::kernels::{Depthwise, Epilogue, Output, PackedDepthwise, Patches, Q};
 
@@ -212,6 +213,7 @@ unsafe fn three_by_three<F: Filters, const STRIDE: usize>(line: &Line) {
             Mode::Positive => F::three_by_three::<STRIDE, { Mode::Positive as usize }>(line),
             Mode::Whole => F::three_by_three::<STRIDE, { Mode::Whole as usize }>(line),
             Mode::Bounded => F::three_by_three::<STRIDE, { Mode::Bounded as usize }>(line),
+            Mode::Added => F::three_by_three::<STRIDE, { Mode::Added as usize }>(line),
             Mode::Any => F::three_by_three::<STRIDE, { Mode::Any as usize }>(line),
         }
     }

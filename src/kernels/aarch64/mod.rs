@@ -8,7 +8,8 @@ mod depthwise;
 mod dot;
 mod neon;
 mod product;
-mod requantize;
+mod rounding;
+mod target;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,8 @@
 
 use core::ops::Range;
 
-use super::requantize::{Requantize, Target};
+use super::rounding::Requantize;
+use super::target::Target;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Q, Scratch};
 
 /// Most pixels in a block.

@@ -35,7 +35,7 @@ impl Kernels for NeonDot {
     }
 
     fn matrix_scratch_bytes(&self, depth: usize) -> usize {
-        product::scratch_bytes::<tile::DotTiles>(depth)
+        product::scratch_bytes(depth)
     }
 
     fn matrix(

@@ -1,19 +1,22 @@
 //! Running a model: a [`Session`] gives logits for prepared inputs.
 
 mod guard;
+pub mod lower;
+pub mod peak;
 pub mod plan;
 pub mod program;
 pub mod reference;
 pub mod run;
+mod region;
 mod session;
 #[cfg(feature = "host")]
 mod tensors;
-mod whole_numbers;
 
 pub use guard::silence_guarded_panics;
 #[cfg(feature = "host")]
 pub(crate) use session::evaluate;
-pub use session::{Session, Value};
+pub use run::Runner;
+pub use session::{Engine, Options, Session, Value};
 
 /// Why a model does not run.
 #[derive(Debug, thiserror::Error)]

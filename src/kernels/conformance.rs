@@ -330,7 +330,15 @@ fn endings() -> Vec<Ending> {
                 let zeros = [[0, 0, 0, 0], [255, 255, 255, 255], [128, 3, 77, 130], [1, 128, 0, 0]][seed];
                 let bounds = [[WHOLE; 2], [(128, 255); 2], [(3, 200), (130, 255)], [(9, 9), WHOLE]][seed];
                 let gap = [0, 1, 16, 5][index];
-                endings.push(Ending { magnitude, residual, zeros, bounds, gap, row_gap: 2 * gap, seed: seed as u64 });
+                endings.push(Ending {
+                    magnitude,
+                    residual,
+                    zeros,
+                    bounds,
+                    gap,
+                    row_gap: 2 * gap,
+                    seed: seed as u64,
+                });
             }
         }
     }
@@ -345,12 +353,16 @@ fn matrices_of_every_size_around_tiles() {
         cases.push(MatrixCase { shape, outputs, channels, ending });
     };
     for pixels in [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 17, 18, 25] {
-        for outputs in [0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 41, 47, 48, 63, 64, 65, 72, 96] {
+        for outputs in
+            [0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 41, 47, 48, 63, 64, 65, 72, 96]
+        {
             let residual = (pixels + outputs) % 3 == 0;
             push(Shape::dense(pixels, 5), outputs, Ending { residual, ..USUAL });
         }
     }
-    for depth in [0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 27, 31, 32, 33, 63, 64, 65, 100, 255, 256, 512, 1024, 2048] {
+    for depth in
+        [0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 27, 31, 32, 33, 63, 64, 65, 100, 255, 256, 512, 1024, 2048]
+    {
         for outputs in [3, 8, 16, 24, 64] {
             push(Shape::dense(13, depth), outputs, USUAL);
         }
@@ -453,8 +465,8 @@ fn any_ending() -> impl Strategy<Value = Ending> {
     ];
     let bounds = || (any::<u8>(), any::<u8>()).prop_map(|(a, b)| (a.min(b), a.max(b)));
     let bounds = || prop_oneof![Just(WHOLE), bounds()];
-    (magnitude, any::<bool>(), any::<[u8; 4]>(), [bounds(), bounds()], 0..20usize, 0..50usize, any::<u64>()).prop_map(
-        |(magnitude, residual, zeros, bounds, gap, row_gap, seed)| Ending {
+    (magnitude, any::<bool>(), any::<[u8; 4]>(), [bounds(), bounds()], 0..20usize, 0..50usize, any::<u64>())
+        .prop_map(|(magnitude, residual, zeros, bounds, gap, row_gap, seed)| Ending {
             magnitude,
             residual,
             zeros,
@@ -462,20 +474,30 @@ fn any_ending() -> impl Strategy<Value = Ending> {
             gap,
             row_gap,
             seed,
-        },
-    )
+        })
 }
 
-fn any_shape(taps: impl Strategy<Value = Vec<usize>>, runs: std::ops::Range<usize>) -> impl Strategy<Value = Shape> {
+fn any_shape(
+    taps: impl Strategy<Value = Vec<usize>>,
+    runs: std::ops::Range<usize>,
+) -> impl Strategy<Value = Shape> {
     (taps, runs, 0..40usize, 0..40usize, 1..30usize, 1..5usize).prop_map(
-        |(taps, run, gap, row_gap, width, height)| Shape { taps, run, step: run + gap, row_gap, width, height },
+        |(taps, run, gap, row_gap, width, height)| Shape {
+            taps,
+            run,
+            step: run + gap,
+            row_gap,
+            width,
+            height,
+        },
     )
 }
 
 /// Regular filters as convolutions have them.
 fn any_filter(channels: std::ops::Range<usize>) -> impl Strategy<Value = Shape> {
-    (1..6usize, 1..4usize, channels, 1..12usize, 1..5usize)
-        .prop_map(|(size, stride, channels, width, height)| Shape::filter(size, stride, channels, width, height))
+    (1..6usize, 1..4usize, channels, 1..12usize, 1..5usize).prop_map(
+        |(size, stride, channels, width, height)| Shape::filter(size, stride, channels, width, height),
+    )
 }
 
 proptest! {

@@ -191,6 +191,7 @@ fn limits(bounds: Bounds) -> [i32; 2] {
 /// The stages of `links`.
 pub(super) fn chain(
     program: &Program,
+    ops: Vec<usize>,
     links: &[Link],
     places: &[Option<Place>],
     kernels: &'static dyn Kernels,
@@ -268,7 +269,7 @@ pub(super) fn chain(
         && stages[0].tables.is_empty()
         && stages[0].band.is_none();
     let (band_rows, bands_len) = size_bands(&mut stages);
-    Chain { input, output, residual: last_residual, batch, stages, band_rows, bands_len, by_channels }
+    Chain { ops, input, output, residual: last_residual, batch, stages, band_rows, bands_len, by_channels }
 }
 
 struct Geometry {

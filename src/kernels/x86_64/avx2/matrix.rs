@@ -2,26 +2,26 @@
 
 #![allow(unsafe_code)]
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::panel::{LANES, Panel, channel_of_lane, pairs};
 use super::requantize::{Formula, Places};
-use super::tile::{Columns, Ending, avx2_i16_sums, avx2_i16_tile};
+use super::tile::{Columns, Ending, avx2_i16_sums, avx2_i16_tile, even_part};
 use super::widen;
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Scratch};
 
 /// Most pixels of a tile.
 const TILE_PIXELS: usize = 6;
-/// Bytes of widened patches that stay in the second-level cache together with a panel of weights.
-const BLOCK_BYTES: usize = 96 << 10;
-/// Pixels of a block at least, so that weights from memory are used often, and at most.
-const BLOCK_PIXELS: Range<usize> = 48..480;
+/// Bytes of widened patches that stay in the first-level cache.
+const BLOCK_BYTES: usize = 20 << 10;
+/// Pixels of a block: at least so many that weights from memory are used often.
+const BLOCK_PIXELS: RangeInclusive<usize> = 48..=384;
 
 /// Most pixels that are widened at once: a multiple of every tile's.
 fn block_pixels(depth: usize) -> usize {
-    let fit = BLOCK_BYTES / (2 * widen::stride(depth));
-    fit.clamp(BLOCK_PIXELS.start, BLOCK_PIXELS.end) / 12 * 12
+    let fit = BLOCK_BYTES / (2 * widen::stride(depth)).max(1);
+    fit.clamp(*BLOCK_PIXELS.start(), *BLOCK_PIXELS.end()) / 12 * 12
 }
 
 /// See [`crate::kernels::Kernels::matrix_scratch_bytes`].
@@ -62,17 +62,10 @@ pub unsafe fn run(
     let rows = scratch.lines.bytes_mut().as_mut_ptr().cast::<i16>();
     let blocks = pixels.div_ceil(block_pixels(depth));
     let block = pixels.div_ceil(blocks).next_multiple_of(12);
-    let mut offsets = [0; BLOCK_PIXELS.end];
+    let mut offsets = [0; *BLOCK_PIXELS.end()];
     for first in (0..pixels).step_by(block) {
         let count = block.min(pixels - first);
-        let (mut y, mut x) = (first / out.width, first % out.width);
-        for offset in &mut offsets[..count] {
-            *offset = y * out.row_step + x * out.step;
-            x += 1;
-            if x == out.width {
-                (y, x) = (y + 1, 0);
-            }
-        }
+        place(out, first, &mut offsets[..count]);
         // SAFETY: the patches' data reach to their end, and a block is at most `block_pixels`, for which scratch has
         // room.
         unsafe { widen::avx2_u8_to_i16_rows(patches, first, count, rows) };
@@ -111,6 +104,20 @@ pub unsafe fn run(
                 }
             }
         }
+    }
+}
+
+/// Where the output of the pixels from `first` on begins.
+fn place(out: &Output, first: usize, offsets: &mut [usize]) {
+    let (mut y, mut x) = (first / out.width, first % out.width);
+    let mut rest = offsets;
+    while !rest.is_empty() {
+        let (row, below) = rest.split_at_mut((out.width - x).min(rest.len()));
+        let start = y * out.row_step + x * out.step;
+        for (index, offset) in row.iter_mut().enumerate() {
+            *offset = start + index * out.step;
+        }
+        (rest, y, x) = (below, y + 1, 0);
     }
 }
 
@@ -191,46 +198,69 @@ impl Block<'_> {
     ) {
         let most = if V == 3 { 4 } else { TILE_PIXELS };
         let whole = wanted.len() == V * LANES;
+        let with = self.epilogue.residual;
+        let (other, other_stride) =
+            with.map_or((std::ptr::null(), 0), |with| (with.data.as_ptr(), with.stride));
         let mut row = 0;
         while row < self.offsets.len() {
-            let count = most.min(self.offsets.len() - row);
-            let pixel = self.first + row;
+            let count = even_part(self.offsets.len() - row, most);
             // SAFETY: the caller's promise; a tile of part of a panel goes through memory of its own.
             unsafe {
                 let rows = self.rows.add(row * self.stride);
-                let offsets = &self.offsets[row..row + count];
-                let data = out.data.as_mut_ptr();
-                let to = Places { data, offsets: offsets.as_ptr(), column: self.column };
-                let add = self.epilogue.residual.map_or((std::ptr::null(), 0), |with| {
-                    (with.data.as_ptr().add(pixel * with.stride + self.column), with.stride)
-                });
-                if whole {
+                let offsets = self.offsets.as_ptr().add(row);
+                let to = Places { data: out.data.as_mut_ptr(), offsets, column: self.column };
+                let add = (other.wrapping_add((self.first + row) * other_stride + self.column), other_stride);
+                if whole && count == most && V == 3 {
+                    avx2_i16_tile::<4, V, ADD>(&self.columns, ending, rows, self.stride, to, add);
+                } else if whole && count == most {
+                    avx2_i16_tile::<TILE_PIXELS, V, ADD>(&self.columns, ending, rows, self.stride, to, add);
+                } else if whole {
                     self.tile::<V, ADD>(count, ending, rows, to, add);
                 } else {
-                    let skipped = wanted.start - self.panel.start();
-                    let mut from = [0u8; TILE_PIXELS * 3 * LANES];
-                    let mut result = [0u8; TILE_PIXELS * 3 * LANES];
-                    let stride = 3 * LANES;
-                    for r in 0..if ADD { count } else { 0 } {
-                        let from = from.as_mut_ptr().add(r * stride + skipped);
-                        add.0.add(r * add.1).copy_to_nonoverlapping(from, wanted.len());
-                    }
-                    let places: [usize; TILE_PIXELS] = std::array::from_fn(|r| r * stride);
-                    let part = Places { data: result.as_mut_ptr(), offsets: places.as_ptr(), column: 0 };
-                    self.tile::<V, ADD>(count, ending, rows, part, (from.as_ptr(), stride));
-                    for (r, &offset) in offsets.iter().enumerate() {
-                        let to = data.add(offset + self.column);
-                        result.as_ptr().add(r * stride + skipped).copy_to_nonoverlapping(to, wanted.len());
-                    }
+                    self.part::<V, ADD>(count, ending, &wanted, rows, to, add);
                 }
             }
             row += count;
         }
     }
 
+    /// A tile of which only some channels are wanted.
+    ///
+    /// # Safety
+    /// As for `avx2_i16_tile` with `count` pixels, of which the wanted channels can be written and read.
+    #[target_feature(enable = "avx2")]
+    unsafe fn part<const V: usize, const ADD: bool>(
+        &self,
+        count: usize,
+        ending: &Ending,
+        wanted: &Range<usize>,
+        rows: *const i16,
+        to: Places,
+        (add, add_stride): (*const u8, usize),
+    ) {
+        const STRIDE: usize = 3 * LANES;
+        let skipped = wanted.start - self.panel.start();
+        let mut other = [0u8; TILE_PIXELS * STRIDE];
+        let mut result = [0u8; TILE_PIXELS * STRIDE];
+        let offsets: [usize; TILE_PIXELS] = std::array::from_fn(|r| r * STRIDE);
+        let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
+        // SAFETY: the caller's promise; the wanted channels lie within the panel, of at most `STRIDE` channels.
+        unsafe {
+            for r in 0..if ADD { count } else { 0 } {
+                let other = other.as_mut_ptr().add(r * STRIDE + skipped);
+                add.add(r * add_stride).copy_to_nonoverlapping(other, wanted.len());
+            }
+            self.tile::<V, ADD>(count, ending, rows, part, (other.as_ptr(), STRIDE));
+            for r in 0..count {
+                let result = result.as_ptr().add(r * STRIDE + skipped);
+                result.copy_to_nonoverlapping(to.at(r), wanted.len());
+            }
+        }
+    }
+
     /// # Safety
     /// As for `avx2_i16_tile` with `count` pixels.
-    #[inline]
+    #[inline(never)]
     #[target_feature(enable = "avx2")]
     unsafe fn tile<const V: usize, const ADD: bool>(
         &self,
@@ -248,8 +278,9 @@ impl Block<'_> {
                 2 => avx2_i16_tile::<2, V, ADD>(columns, ending, rows, stride, to, add),
                 3 => avx2_i16_tile::<3, V, ADD>(columns, ending, rows, stride, to, add),
                 4 => avx2_i16_tile::<4, V, ADD>(columns, ending, rows, stride, to, add),
-                5 => avx2_i16_tile::<5, V, ADD>(columns, ending, rows, stride, to, add),
-                _ => avx2_i16_tile::<6, V, ADD>(columns, ending, rows, stride, to, add),
+                5 if V < 3 => avx2_i16_tile::<5, V, ADD>(columns, ending, rows, stride, to, add),
+                _ if V < 3 => avx2_i16_tile::<6, V, ADD>(columns, ending, rows, stride, to, add),
+                _ => unreachable!("tiles of three registers have at most four pixels"),
             }
         }
     }

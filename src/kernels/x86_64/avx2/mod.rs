@@ -1,8 +1,10 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
 mod argmax;
+mod depthwise;
 mod edges;
 mod elementwise;
+mod filter;
 mod matrix;
 pub mod operators;
 mod panel;
@@ -16,7 +18,9 @@ mod widen;
 
 use std::ops::Range;
 
-use crate::kernels::{Epilogue, Isa, Kernels, Matrix, Output, PackedMatrix, Patches, Scratch};
+use crate::kernels::{
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
+};
 
 /// The kernels of AVX2. A value exists only where the processor has AVX2.
 pub struct Avx2(());
@@ -58,5 +62,15 @@ impl Kernels for Avx2 {
     ) {
         // SAFETY: a value of this type exists only where the processor has AVX2.
         unsafe { matrix::run(patches, weights, channels, epilogue, out, scratch) }
+    }
+
+    fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {
+        filter::pack(weights)
+    }
+
+    #[allow(unsafe_code)]
+    fn depthwise(&self, patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
+        // SAFETY: a value of this type exists only where the processor has AVX2.
+        unsafe { depthwise::run(patches, weights, epilogue, out) }
     }
 }

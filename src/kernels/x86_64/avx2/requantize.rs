@@ -23,7 +23,7 @@ impl Places {
     /// # Safety
     /// There is such a pixel.
     #[inline(always)]
-    unsafe fn at(self, r: usize) -> *mut u8 {
+    pub unsafe fn at(self, r: usize) -> *mut u8 {
         // SAFETY: the caller's promise.
         unsafe { self.data.add(*self.offsets.add(r) + self.column) }
     }
@@ -146,11 +146,11 @@ impl Formula {
             for r in (0..R).step_by(2) {
                 let first = row(r);
                 let second = if r + 1 < R { row(r + 1) } else { first };
-                let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(self.store(first, second));
-                _mm_storeu_si128(to.at(r).cast(), _mm256_castsi256_si128(bytes));
+                let bytes = self.store(first, second);
+                let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
+                _mm_storeu_si128(to.at(r).cast(), _mm_unpacklo_epi64(low, high));
                 if r + 1 < R {
-                    let second = _mm256_extracti128_si256::<1>(bytes);
-                    _mm_storeu_si128(to.at(r + 1).cast(), second);
+                    _mm_storeu_si128(to.at(r + 1).cast(), _mm_unpackhi_epi64(low, high));
                 }
             }
         }

@@ -27,12 +27,51 @@ pub struct Ending<'a> {
     pub formula: &'a Formula,
 }
 
+/// How many of `rest` go into the next tile, so that tiles of at most `most` are as few and as even as can be.
+#[inline(always)]
+pub fn even_part(rest: usize, most: usize) -> usize {
+    if rest >= 2 * most { most } else { rest.div_ceil(rest.div_ceil(most).max(1)) }
+}
+
+/// The same pointer, of which the compiler does not know how it was made: so it keeps one for each row of a tile, where
+/// it would otherwise compute them from each other in the inner loop.
+#[inline(always)]
+fn unrelated(mut pointer: *const i16) -> *const i16 {
+    // SAFETY: no instruction at all.
+    unsafe {
+        std::arch::asm!("/* {} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags))
+    };
+    pointer
+}
+
+/// Adds the products of one pair of terms.
+///
+/// # Safety
+/// AVX2; `pair` lies in each of the rows, `weights` has `V` registers.
+#[inline(always)]
+unsafe fn multiply<const R: usize, const V: usize>(
+    sums: &mut [[__m256i; V]; R],
+    rows: &[*const i32; R],
+    pair: usize,
+    weights: *const __m256i,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (row, sums) in rows.iter().zip(sums) {
+            let values = _mm256_set1_epi32(row.add(pair).read_unaligned());
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let products = _mm256_madd_epi16(values, _mm256_loadu_si256(weights.add(v)));
+                *sum = _mm256_add_epi32(*sum, products);
+            }
+        }
+    }
+}
+
 /// The sums of `R` pixels and `V` registers of channels. `rows` are 16-bit numbers, `stride` from a pixel to the next.
 ///
 /// # Safety
 /// AVX2; `2 * pairs` numbers in each of `R` rows; `columns` of a panel of `V` registers.
-#[inline]
-#[target_feature(enable = "avx2")]
+#[inline(always)]
 unsafe fn sums<const R: usize, const V: usize>(
     columns: &Columns,
     rows: *const i16,
@@ -47,16 +86,16 @@ unsafe fn sums<const R: usize, const V: usize>(
             }
         }
         let mut weights = columns.weights.cast::<__m256i>();
-        for pair in 0..columns.pairs {
-            for (r, row) in sums.iter_mut().enumerate() {
-                let values = rows.add(r * stride + pair * 2).cast::<i32>().read_unaligned();
-                let values = _mm256_set1_epi32(values);
-                for (v, sum) in row.iter_mut().enumerate() {
-                    let products = _mm256_madd_epi16(values, _mm256_loadu_si256(weights.add(v)));
-                    *sum = _mm256_add_epi32(*sum, products);
-                }
-            }
-            weights = weights.add(V);
+        let rows: [*const i32; R] = std::array::from_fn(|r| unrelated(rows.add(r * stride)).cast());
+        let mut pair = 0;
+        while pair + 2 <= columns.pairs {
+            multiply(&mut sums, &rows, pair, weights);
+            multiply(&mut sums, &rows, pair + 1, weights.add(V));
+            weights = weights.add(2 * V);
+            pair += 2;
+        }
+        if pair < columns.pairs {
+            multiply(&mut sums, &rows, pair, weights);
         }
         sums
     }

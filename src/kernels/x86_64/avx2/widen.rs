@@ -9,11 +9,11 @@ use crate::kernels::Patches;
 /// Values of one step of the copy.
 const STEP: usize = 16;
 
-/// 16-bit numbers from one row to the next: whole steps, and not a large power of two, in which rows would compete for
+/// 16-bit numbers from one row to the next: whole pairs, and not a large power of two, in which rows would compete for
 /// the same lines of the cache.
 pub fn stride(depth: usize) -> usize {
-    let stride = depth.next_multiple_of(STEP).max(STEP);
-    if stride % 512 == 0 { stride + 2 * STEP } else { stride }
+    let stride = depth.next_multiple_of(2);
+    if stride % 512 == 0 { stride + 32 } else { stride }
 }
 
 /// 16-bit numbers that `rows` rows take, with what the copy writes past the last.
@@ -28,37 +28,100 @@ pub fn size(rows: usize, depth: usize) -> usize {
 /// AVX2; pixels of `patches`, whose data reach to [`Patches::end`]; `to` has room for `size(count, depth)` numbers.
 #[target_feature(enable = "avx2")]
 pub unsafe fn avx2_u8_to_i16_rows(patches: &Patches, first: usize, count: usize, to: *mut i16) {
-    let (data, run) = (patches.data, patches.run);
+    let run = patches.run;
     let stride = stride(patches.depth());
     let reach = patches.taps.iter().max().map_or(0, |tap| tap + run.next_multiple_of(STEP));
     let (mut y, mut x) = (first / patches.width, first % patches.width);
-    for row in 0..count {
+    let mut row = 0;
+    while row < count {
+        let pixels = (patches.width - x).min(count - row);
         let base = y * patches.row_step + x * patches.step;
-        // SAFETY: row `row` of `to` and `STEP` numbers past it are the caller's; runs are written in ascending order,
-        // each ends within `STEP - 1` numbers past its own end. Where reading in whole steps stays within the data,
-        // pointers are used; elsewhere the reads are checked.
+        // SAFETY: these rows of `to` and `STEP` numbers past them are the caller's. Runs are written in ascending order
+        // and end less than `STEP` numbers past their own end.
         unsafe {
-            let mut to = to.add(row * stride);
-            for &tap in patches.taps {
-                if base + reach <= data.len() {
-                    let from = data.as_ptr().add(base + tap);
-                    let mut at = 0;
-                    while at < run {
-                        let wide = _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(at).cast()));
-                        _mm256_storeu_si256(to.add(at).cast(), wide);
-                        at += STEP;
-                    }
-                } else {
-                    for (at, &value) in data[base + tap..][..run].iter().enumerate() {
-                        *to.add(at) = i16::from(value);
-                    }
+            let to = to.add(row * stride);
+            if let [tap] = patches.taps
+                && patches.step == run
+                && stride == run
+            {
+                avx2_u8_to_i16(&patches.data[base + tap..], pixels * run, to);
+                row += pixels;
+                (y, x) = (y + 1, 0);
+                continue;
+            }
+            // The pixels from whose runs whole steps can be read.
+            let safe = match patches.data.len().checked_sub(base + reach) {
+                Some(room) => (room / patches.step.max(1) + 1).min(pixels),
+                None => 0,
+            };
+            let mut done = 0;
+            if let [top, middle, bottom] = *patches.taps
+                && run <= STEP
+            {
+                // The first layer of most networks: three runs of three pixels of three colors.
+                let mut from = patches.data.as_ptr().add(base);
+                let mut to = to;
+                for _ in 0..safe {
+                    avx2_u8_to_i16_steps(from.add(top), STEP, to);
+                    avx2_u8_to_i16_steps(from.add(middle), STEP, to.add(run));
+                    avx2_u8_to_i16_steps(from.add(bottom), STEP, to.add(2 * run));
+                    (from, to) = (from.wrapping_add(patches.step), to.add(stride));
                 }
-                to = to.add(run);
+                done = safe;
+            }
+            for pixel in done..safe {
+                let from = patches.data.as_ptr().add(base + pixel * patches.step);
+                let mut to = to.add(pixel * stride);
+                for &tap in patches.taps {
+                    avx2_u8_to_i16_steps(from.add(tap), run, to);
+                    to = to.add(run);
+                }
+            }
+            for pixel in safe..pixels {
+                let mut to = to.add(pixel * stride);
+                for &tap in patches.taps {
+                    avx2_u8_to_i16(&patches.data[base + pixel * patches.step + tap..], run, to);
+                    to = to.add(run);
+                }
             }
         }
-        x += 1;
-        if x == patches.width {
-            (y, x) = (y + 1, 0);
+        row += pixels;
+        (y, x) = (y + 1, 0);
+    }
+}
+
+/// Widens the first `count` values of `from`.
+///
+/// # Safety
+/// AVX2; `from` has `count` values; `count` numbers, rounded up to whole steps, can be written.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2_u8_to_i16(from: &[u8], count: usize, to: *mut i16) {
+    // Where whole steps would read past the end of the slice, the rest is read one by one.
+    let whole = if from.len() >= count.next_multiple_of(STEP) { count } else { count / STEP * STEP };
+    // SAFETY: the caller's promise.
+    unsafe {
+        avx2_u8_to_i16_steps(from.as_ptr(), whole, to);
+        for (at, &value) in from[..count].iter().enumerate().skip(whole) {
+            *to.add(at) = i16::from(value);
         }
+    }
+}
+
+/// Widens `count` values in whole steps.
+///
+/// # Safety
+/// AVX2; `count` values, rounded up to whole steps, can be read, and as many numbers written.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2_u8_to_i16_steps(from: *const u8, count: usize, to: *mut i16) {
+    let mut at = 0;
+    while at < count {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(at).cast()));
+            _mm256_storeu_si256(to.add(at).cast(), wide);
+        }
+        at += STEP;
     }
 }

@@ -147,7 +147,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn measure_steps(session: &Session, measure: bool) -> anyhow::Result<()> {
     let Some(mut runner) = session.int8() else {
-        anyhow::bail!("--layers needs a model that the integer engine runs whole; `sedge inspect` says what keeps it from that");
+        anyhow::bail!(
+            "--layers needs a model that the integer engine runs whole; `sedge inspect` says what keeps it from that"
+        );
     };
     runner.measure_steps(measure);
     Ok(())
@@ -205,7 +207,8 @@ fn report(
         let stages: serde_json::Map<String, serde_json::Value> = samples
             .iter()
             .map(|sample| {
-                let [min, median, p90, p99, max] = [0.0, 50.0, 90.0, 99.0, 100.0].map(|p| sample.percentile(p));
+                let [min, median, p90, p99, max] =
+                    [0.0, 50.0, 90.0, 99.0, 100.0].map(|p| sample.percentile(p));
                 let figures = json!({
                     "min_ms": min, "median_ms": median, "p90_ms": p90, "p99_ms": p99, "max_ms": max,
                 });

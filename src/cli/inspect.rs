@@ -166,7 +166,12 @@ fn card_text(text: &mut String, card: &Card) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn json(model: &Model, card: &Card, nodes: &[NodeCost], engine: Option<&engine::View>) -> anyhow::Result<String> {
+fn json(
+    model: &Model,
+    card: &Card,
+    nodes: &[NodeCost],
+    engine: Option<&engine::View>,
+) -> anyhow::Result<String> {
     let (parameters, bytes) = cost::parameters(&model.graph);
     let values = |infos: &[sedge::onnx::ValueInfo]| -> Vec<serde_json::Value> {
         let one = |info: &sedge::onnx::ValueInfo| {

@@ -18,15 +18,8 @@ pub fn gmacs_per_second(kernels: &dyn Kernels) -> f64 {
     let packed = kernels.pack_matrix(&matrix);
     let mut scratch = Scratch::with_bytes(kernels.matrix_scratch_bytes(DEPTH));
     let data: Vec<Q> = (0..PIXELS * DEPTH).map(|index| (index * 91 % 251) as Q).collect();
-    let patches = Patches {
-        data: &data,
-        taps: &[0],
-        run: DEPTH,
-        step: DEPTH,
-        row_step: 0,
-        width: PIXELS,
-        height: 1,
-    };
+    let patches =
+        Patches { data: &data, taps: &[0], run: DEPTH, step: DEPTH, row_step: 0, width: PIXELS, height: 1 };
     let epilogue = Epilogue {
         multipliers: &[1e-4; OUTPUTS],
         zero_point: 0,

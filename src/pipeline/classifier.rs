@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{PipelineError, Times};
 use super::network::Network;
+use super::{PipelineError, Times};
 use crate::engine::{Options, Session};
 use crate::frame::Frame;
 use crate::onnx::{Card, Model};

@@ -136,8 +136,7 @@ impl Network {
 /// What the engine stores for each pixel value: the same numbers as if the values of `tables` were quantized one by one.
 fn stored_tables(runner: &Runner, tables: &[[f32; 256]]) -> Vec<[Q; 256]> {
     let tensor = runner.input_tensor(0);
-    let quantization =
-        Quantization { scale: tensor.scale, zero: i32::from(tensor.zero_point) + Q_OFFSET };
+    let quantization = Quantization { scale: tensor.scale, zero: i32::from(tensor.zero_point) + Q_OFFSET };
     let quantized = |table: &[f32; 256]| {
         let mut stored = [0; 256];
         runner.plan().kernels.quantize(table, &quantization, &mut stored);

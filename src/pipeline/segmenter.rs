@@ -120,7 +120,9 @@ impl Segmenter {
                 frame: frame.number,
             });
         }
-        let &[_, classes, height, width] = self.network.shape() else { unreachable!("checked when it was made") };
+        let &[_, classes, height, width] = self.network.shape() else {
+            unreachable!("checked when it was made")
+        };
         let logits = Logits { data, classes, height, width, resized: self.network.resized() };
         let (width, height) = match self.mask_size {
             MaskSize::Frame => (frame.width, frame.height),

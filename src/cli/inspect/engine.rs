@@ -53,8 +53,13 @@ impl View {
                 plan.thread_bytes(),
             )?;
             for (_, step) in report.iter().filter(|_| list) {
-                let macs = if step.macs > 0 { format!("{:.3} M", step.macs as f64 / 1e6) } else { String::new() };
-                writeln!(text, "    int8  {macs:>10}  {} -> {:?} ({})", step.operators, step.dims, step.node)?;
+                let macs =
+                    if step.macs > 0 { format!("{:.3} M", step.macs as f64 / 1e6) } else { String::new() };
+                writeln!(
+                    text,
+                    "    int8  {macs:>10}  {} -> {:?} ({})",
+                    step.operators, step.dims, step.node
+                )?;
             }
         }
         if let Some((height, width)) = self.resized {

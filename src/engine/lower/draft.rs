@@ -167,16 +167,28 @@ pub(super) fn permuted<T: Copy>(values: &[T], dims: &[usize], order: &[usize]) -
     for dim in (1..dims.len()).rev() {
         strides[dim - 1] = strides[dim] * dims[dim];
     }
+    // Sizes of 1 move nothing, and what stays in order stays memory to copy at once.
+    let large: Vec<usize> = order.iter().copied().filter(|&dim| dims[dim] > 1).collect();
+    if large.is_sorted() {
+        return values.to_vec();
+    }
+    let (&inner, outer) = match large.split_last() {
+        Some(split) => split,
+        None => return values.to_vec(),
+    };
     let mut moved = Vec::with_capacity(values.len());
-    let mut index = vec![0; dims.len()];
-    for _ in 0..values.len() {
-        let from: usize = order.iter().zip(&index).map(|(&dim, &i)| strides[dim] * i).sum();
-        moved.push(values[from]);
-        for d in (0..dims.len()).rev() {
+    let mut index = vec![0; outer.len()];
+    let mut start = 0;
+    while moved.len() < values.len() {
+        moved.extend((0..dims[inner]).map(|at| values[start + at * strides[inner]]));
+        for d in (0..outer.len()).rev() {
+            let dim = outer[d];
             index[d] += 1;
-            if index[d] < dims[order[d]] {
+            start += strides[dim];
+            if index[d] < dims[dim] {
                 break;
             }
+            start -= strides[dim] * dims[dim];
             index[d] = 0;
         }
     }

@@ -83,7 +83,11 @@ pub(super) fn layer_norm(
         }
         let found: Vec<f32> =
             (0..terms).map(|at| (f64::from(values[at % values.len()]) / step) as f32).collect();
-        if found.iter().all(|value| value.is_finite()) { Ok(found) } else { bad("its factors are not finite") }
+        if found.iter().all(|value| value.is_finite()) {
+            Ok(found)
+        } else {
+            bad("its factors are not finite")
+        }
     };
     let (scale, shift) = (over_step(scale, 1.0)?, over_step(shift, 0.0)?);
     let input_scale = f64::from(walk.draft.grid(input).scale);
@@ -173,4 +177,3 @@ fn classes(walk: &mut Walk, node: &Node, kind: Kind, rows: Id) -> Id {
     }
     walk.draft.push(at, kind, vec![rows], (dims, axes), Grid::CLASSES)
 }
-

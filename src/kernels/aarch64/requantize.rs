@@ -90,7 +90,11 @@ pub struct Requantize<'a> {
 impl<'a> Requantize<'a> {
     /// Looks once at what does not change between pixels. `channels` are those to be computed; `largest` is how far from
     /// 0 the sum of each channel of the matrix may be.
-    pub fn new(epilogue: &'a Epilogue<'a>, channels: core::ops::Range<usize>, largest: &[i32]) -> Requantize<'a> {
+    pub fn new(
+        epilogue: &'a Epilogue<'a>,
+        channels: core::ops::Range<usize>,
+        largest: &[i32],
+    ) -> Requantize<'a> {
         let (mut finite, mut short) = (true, true);
         for (factor, &largest) in epilogue.multipliers[channels.clone()].iter().zip(&largest[channels]) {
             finite &= factor.is_finite();
@@ -127,7 +131,12 @@ impl<'a> Requantize<'a> {
                 let zero = vdupq_n_s16(zero as i16);
                 let low = vsubq_s16(vmovl_s8(vget_low_s8(values)), zero);
                 let high = vsubq_s16(vmovl_high_s8(values), zero);
-                [vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)]
+                [
+                    vmovl_s16(vget_low_s16(low)),
+                    vmovl_high_s16(low),
+                    vmovl_s16(vget_low_s16(high)),
+                    vmovl_high_s16(high),
+                ]
             };
             let own = quarters(own, self.epilogue.zero_point);
             let other = quarters(other, with.data_zero);
@@ -201,7 +210,8 @@ impl Target<'_> {
                 let (sums, outs) = (*sums, outs);
                 return self.store_any::<V>(&sums, &outs, pixel);
             }
-            let multipliers: [float32x4_t; V] = core::array::from_fn(|i| vld1q_f32(self.multipliers.add(4 * i)));
+            let multipliers: [float32x4_t; V] =
+                core::array::from_fn(|i| vld1q_f32(self.multipliers.add(4 * i)));
             for first in (0..P).step_by(4 / V) {
                 let rounded = core::array::from_fn(|i| {
                     let (pixel, vector) = ((first + i / V).min(P - 1), i % V);
@@ -230,7 +240,8 @@ impl Target<'_> {
             // SAFETY: `4 * V` multipliers are readable; `count` values are read and written at most.
             unsafe {
                 let to = out.add(self.column);
-                let rounded = core::array::from_fn(|i| round(sums[i % V], vld1q_f32(self.multipliers.add(i % V * 4))));
+                let rounded =
+                    core::array::from_fn(|i| round(sums[i % V], vld1q_f32(self.multipliers.add(i % V * 4))));
                 let mut values = rounding.narrow::<{ Mode::Any as usize }>(rounded);
                 let whole = self.count == 4 * V;
                 let mut lanes = [0; 16];
@@ -267,7 +278,8 @@ impl Target<'_> {
         for (index, (sums, out)) in sums.iter().zip(outs).enumerate() {
             for i in 0..self.count {
                 let lane = self.first + i;
-                let residual = epilogue.residual.map(|with| with.data[(pixel + index) * with.stride + self.column + i]);
+                let residual =
+                    epilogue.residual.map(|with| with.data[(pixel + index) * with.stride + self.column + i]);
                 // SAFETY: a vector is four sums; the caller promises the addresses.
                 unsafe {
                     let sum = sums.as_ptr().cast::<i32>().add(lane).read();

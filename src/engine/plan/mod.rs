@@ -55,7 +55,7 @@ impl Plan {
         }
         let chains = || steps.iter().filter_map(Step::chain);
         let bands_len = chains().map(|chain| chain.bands_len).max().unwrap_or(0);
-        let depths = chains().flat_map(|chain| &chain.stages).filter_map(Stage::depth);
+        let depths = chains().flat_map(|chain| &chain.stages).flat_map(Stage::depths);
         let scratch_bytes = depths.map(|depth| kernels.matrix_scratch_bytes(depth)).max().unwrap_or(0);
         let mut tables = vec![Vec::new(); program.tensors.len()];
         for op in &program.ops {

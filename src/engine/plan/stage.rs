@@ -190,14 +190,14 @@ impl Stage {
         }
     }
 
-    /// Terms of its sums, if it is a matrix product.
-    pub fn depth(&self) -> Option<usize> {
+    /// Terms of the sums of its matrix products, if it has any: more terms may need less scratch, so all of them count.
+    pub fn depths(&self) -> Vec<usize> {
         match &self.compute {
-            Compute::Matrix { groups, .. } => groups.iter().map(|group| group.depth).max(),
+            Compute::Matrix { groups, .. } => groups.iter().map(|group| group.depth).collect(),
             Compute::Transposed { phases, .. } => {
-                phases.iter().flat_map(|phase| &phase.groups).map(|group| group.depth).max()
+                phases.iter().flat_map(|phase| &phase.groups).map(|group| group.depth).collect()
             }
-            _ => None,
+            _ => Vec::new(),
         }
     }
 

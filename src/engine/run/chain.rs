@@ -43,12 +43,12 @@ pub(super) fn run(plan: &Plan, chain: &Chain, arena: &mut [Q], pool: &mut Pool, 
         }
         let len = buffer.len();
         let bounds = |thread: usize| {
-            let rows = part(height, threads, thread, 1);
+            let rows = part(height, threads, thread, chain.rows_unit);
             let end = if rows.end == height { len } else { rows.end * row };
             rows.start * row..end
         };
         scatter(pool, buffer, bounds, &|thread, mine| {
-            let rows = part(height, threads, thread, 1);
+            let rows = part(height, threads, thread, chain.rows_unit);
             if rows.is_empty() {
                 return;
             }
@@ -283,6 +283,19 @@ fn compute(
                 };
                 kernels.matrix(&patches, weights, 0..outputs, &epilogue, &mut part, scratch);
             }
+        }
+        Compute::Conv3x3 { window, taps, run, weights, multipliers } => {
+            let patches = Patches {
+                data: &input.data[first(window.strides[0], window.pads[0])..],
+                taps,
+                run: *run,
+                step,
+                row_step,
+                width,
+                height: rows.len(),
+            };
+            let epilogue = epilogue(stage, multipliers, residual);
+            kernels.conv3x3(&patches, weights, 0..channels, &epilogue, out, scratch);
         }
         Compute::Depthwise { window, taps, weights, multipliers } => {
             let patches = Patches {

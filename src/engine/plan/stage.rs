@@ -6,7 +6,8 @@ use super::group::Link;
 use super::{Chain, Place};
 use crate::engine::program::{Between, Bounds, Kind, Op, Program, Tensor, Weights, Window};
 use crate::kernels::{
-    Depthwise, Kernels, LinearParams, Matrix, PackedDepthwise, PackedMatrix, Q, Q_OFFSET, stored,
+    Depthwise, Kernels, LinearParams, Matrix, PackedConv3x3, PackedDepthwise, PackedMatrix, Q, Q_OFFSET,
+    stored,
 };
 
 /// Bands of a chain should stay in a cache of this size.

@@ -30,23 +30,23 @@ impl Target<'_> {
     /// Requantizes and stores the sums of `P` pixels and `4 * V` channels, `V` being 1, 2, 4 or 8.
     ///
     /// # Safety
-    /// `outs` are `P` addresses of output pixels; `count` values from `column` on may be written there. `pixel` is the
-    /// first of them in the tensor to be added. `multipliers` may be read for `4 * V` channels.
+    /// `outs` are `P` addresses of output pixels; `count` values from `column` on may be written there. `pixel()` is
+    /// the index of the first of them. `multipliers` may be read for `4 * V` channels.
     #[inline(always)]
     pub unsafe fn store<const V: usize, const P: usize>(
         &self,
         sums: &[[int32x4_t; V]; P],
         outs: [*mut Q; P],
-        pixel: usize,
+        pixel: impl FnOnce() -> usize,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
             match self.mode {
-                Mode::Positive => self.store_as::<V, P, { Mode::Positive as usize }>(sums, outs, pixel),
-                Mode::Whole => self.store_as::<V, P, { Mode::Whole as usize }>(sums, outs, pixel),
-                Mode::Bounded => self.store_as::<V, P, { Mode::Bounded as usize }>(sums, outs, pixel),
-                Mode::Added => self.store_as::<V, P, { Mode::Added as usize }>(sums, outs, pixel),
-                Mode::Any => self.store_as::<V, P, { Mode::Any as usize }>(sums, outs, pixel),
+                Mode::Positive => self.store_as::<V, P, { Mode::Positive as usize }>(sums, outs, 0),
+                Mode::Whole => self.store_as::<V, P, { Mode::Whole as usize }>(sums, outs, 0),
+                Mode::Bounded => self.store_as::<V, P, { Mode::Bounded as usize }>(sums, outs, 0),
+                Mode::Added => self.store_as::<V, P, { Mode::Added as usize }>(sums, outs, pixel()),
+                Mode::Any => self.store_as::<V, P, { Mode::Any as usize }>(sums, outs, pixel()),
             }
         }
     }

@@ -242,7 +242,7 @@ unsafe fn any<const WHOLE: bool>(line: &Line) {
                 }
             }
             let out = line.out.wrapping_add(x * line.out_step);
-            line.target.store(&[sums], [out], line.pixel + x * line.pixel_step);
+            line.target.store(&[sums], [out], || line.pixel + x * line.pixel_step);
         }
     }
 }

@@ -224,7 +224,7 @@ unsafe fn any<const WHOLE: bool, const TWO: bool>(line: &Line) {
                 widen(&mut sums, multiply(load(source.add(tap), channels), vld1q_s8(weights)));
             }
             let out = line.out.wrapping_add(x * line.out_step);
-            line.target.store(&[sums], [out], line.pixel + x * line.pixel_step);
+            line.target.store(&[sums], [out], || line.pixel + x * line.pixel_step);
         }
     }
 }

@@ -9,7 +9,7 @@
 use core::arch::aarch64::{int32x4_t, vpaddq_s32};
 use core::arch::asm;
 
-use super::super::product::{Panel, Tiles, tiles};
+use super::super::product::{Panel, Places, Tiles, tiles};
 use crate::kernels::Q;
 
 /// Terms that the weights of a channel lie together for.
@@ -85,79 +85,82 @@ macro_rules! eight {
     };
 }
 
+/// A run of terms: 32 at a time, then sixteen, then eight.
+macro_rules! run {
+    ([$($index:literal $at:ident $a:literal $b:literal [$($sums:literal)*],)*]) => {
+        concat!(
+            "lsr {left}, {run}, #5\n",
+            "cbz {left}, 6f\n",
+            "2:\n",
+            "ldrb {chain:w}, [{chains}], #2\n",
+            "ldp q0, q1, [{weights}], #32\nldp q2, q3, [{weights}], #32\n",
+            "tbnz {chain:w}, #1, 4f\n",
+            "ldp q4, q5, [{weights}], #32\nldp q6, q7, [{weights}], #32\n",
+            "cbnz {chain:w}, 3f\n",
+            $("ldp q", $a, ", q", $b, ", [{", stringify!($at), "}], #32\n", fours!($a $b $($sums)*),)*
+            "subs {left}, {left}, #1\n",
+            "b.ne 2b\n",
+            "b 6f\n",
+            "3:\n",
+            $(
+                "ldp q", $a, ", q", $b, ", [{", stringify!($at), "}], #32\n",
+                twos!(low $a $($sums)*), twos!(high $b $($sums)*),
+            )*
+            "subs {left}, {left}, #1\n",
+            "b.ne 2b\n",
+            "b 6f\n",
+            "4:\n",
+            $("ldr q", $a, ", [{", stringify!($at), "}], #16\n", ones!($a $($sums)*),)*
+            "ldp q0, q1, [{weights}], #32\nldp q2, q3, [{weights}], #32\n",
+            $("ldr q", $a, ", [{", stringify!($at), "}], #16\n", ones!($a $($sums)*),)*
+            "subs {left}, {left}, #1\n",
+            "b.ne 2b\n",
+            "6:\n",
+            "tbz {run}, #4, 8f\n",
+            "ldrb {chain:w}, [{chains}], #1\n",
+            "ldp q0, q1, [{weights}], #32\nldp q2, q3, [{weights}], #32\n",
+            "tbnz {chain:w}, #1, 7f\n",
+            $("ldr q", $a, ", [{", stringify!($at), "}], #16\n", twos!(low $a $($sums)*),)*
+            "b 8f\n",
+            "7:\n",
+            $("ldr q", $a, ", [{", stringify!($at), "}], #16\n", ones!($a $($sums)*),)*
+            "8:\n",
+            "tbz {run}, #3, 9f\n",
+            "ldp q0, q1, [{weights}], #32\n",
+            $("ld1r {{v", $a, ".2d}}, [{", stringify!($at), "}]\n", eight!($a $($sums)*),)*
+            "9:\n"
+        )
+    };
+}
+
 /// A function that computes the sums of some pixels against a panel.
 macro_rules! tile {
     (
-        $name:ident, pixels: $pixels:literal,
-        [$($index:literal $source:ident $at:ident $a:literal $b:literal [$($sums:literal)*],)*],
+        $name:ident, pixels: $count:literal $pixels:tt, bias: [$($bias:literal,)*],
         sums: [$([$($register:tt $sum:ident,)*],)*]
     ) => {
+        tile! { @ $name, $count, $pixels, $pixels, [$($bias,)*], [$([$($register $sum,)*],)*] }
+    };
+    (
+        @ $name:ident, $count:literal, [$($index:literal $at:ident $a:literal $b:literal $sums:tt,)*], $pixels:tt,
+        [$($bias:literal,)*], [$([$($register:tt $sum:ident,)*],)*]
+    ) => {
         /// # Safety
-        /// As [`Tiles::panel`]; as many sources as pixels.
+        /// As [`Tiles::panel`].
         #[inline(always)]
-        unsafe fn $name(panel: &Panel, sources: *const *const Q) -> [[int32x4_t; 1]; $pixels] {
-            $($(let $sum: int32x4_t;)*)*
+        unsafe fn $name(panel: &Panel, sources: &[*const Q; $count]) -> [[int32x4_t; 1]; $count] {
+            $($(let mut $sum: int32x4_t;)*)*
+            let mut weights = panel.weights;
+            let mut chains = panel.marks;
             // SAFETY: reads bias, weights and values as the trait promises; writes registers only.
             unsafe {
                 asm!(
-                    $(concat!(
-                        "ldp q", tile!(@nth 0 $($sums)*), ", q", tile!(@nth 1 $($sums)*), ", [{bias}]\n",
-                        "ldp q", tile!(@nth 2 $($sums)*), ", q", tile!(@nth 3 $($sums)*), ", [{bias}, #32]\n",
-                    ),)*
-                    "2:",
-                    "ldr {left}, [{taps}]",
-                    "add {taps}, {taps}, {tap_bytes}",
-                    concat!($("add {", stringify!($at), "}, {", stringify!($source), "}, {left}\n",)*),
-                    "lsr {left}, {run}, #5",
-                    "cbz {left}, 7f",
-                    // Two units at a time.
-                    "3:",
-                    "ldrb {chain:w}, [{chains}], #2",
-                    "ldp q0, q1, [{weights}], #32", "ldp q2, q3, [{weights}], #32",
-                    "tbnz {chain:w}, #1, 5f",
-                    "ldp q4, q5, [{weights}], #32", "ldp q6, q7, [{weights}], #32",
-                    "cbnz {chain:w}, 4f",
-                    $(concat!("ldp q", $a, ", q", $b, ", [{", stringify!($at), "}], #32"), fours!($a $b $($sums)*),)*
-                    "subs {left}, {left}, #1",
-                    "b.ne 3b",
-                    "b 7f",
-                    "4:",
-                    $(
-                        concat!("ldp q", $a, ", q", $b, ", [{", stringify!($at), "}], #32"),
-                        twos!(low $a $($sums)*), twos!(high $b $($sums)*),
-                    )*
-                    "subs {left}, {left}, #1",
-                    "b.ne 3b",
-                    "b 7f",
-                    "5:",
-                    $(concat!("ldr q", $a, ", [{", stringify!($at), "}], #16"), ones!($a $($sums)*),)*
-                    "ldp q0, q1, [{weights}], #32", "ldp q2, q3, [{weights}], #32",
-                    $(concat!("ldr q", $a, ", [{", stringify!($at), "}], #16"), ones!($a $($sums)*),)*
-                    "subs {left}, {left}, #1",
-                    "b.ne 3b",
-                    "7:",
-                    "tbz {run}, #4, 8f",
-                    "ldrb {chain:w}, [{chains}], #1",
-                    "ldp q0, q1, [{weights}], #32", "ldp q2, q3, [{weights}], #32",
-                    "tbnz {chain:w}, #1, 6f",
-                    $(concat!("ldr q", $a, ", [{", stringify!($at), "}], #16"), twos!(low $a $($sums)*),)*
-                    "b 8f",
-                    "6:",
-                    $(concat!("ldr q", $a, ", [{", stringify!($at), "}], #16"), ones!($a $($sums)*),)*
-                    "8:",
-                    "tbz {run}, #3, 9f",
-                    "ldp q0, q1, [{weights}], #32",
-                    $(concat!("ld1r {{v", $a, ".2d}}, [{", stringify!($at), "}]"), eight!($a $($sums)*),)*
-                    "9:",
-                    "subs {count}, {count}, #1",
-                    "b.ne 2b",
-                    $($source = in(reg) *sources.add($index), $at = out(reg) _,)*
-                    weights = inout(reg) panel.weights => _,
-                    chains = inout(reg) panel.weights.add(NeonTiles::CHANNELS * panel.terms.run * panel.terms.count) => _,
+                    $($bias,)*
+                    run!($pixels),
+                    $($at = inout(reg) sources[$index] => _,)*
+                    weights = inout(reg) weights,
+                    chains = inout(reg) chains,
                     bias = in(reg) panel.bias,
-                    taps = inout(reg) panel.terms.taps => _,
-                    tap_bytes = in(reg) panel.terms.tap_bytes,
-                    count = inout(reg) panel.terms.count => _,
                     run = in(reg) panel.terms.run,
                     left = out(reg) _,
                     chain = out(reg) _,
@@ -167,14 +170,30 @@ macro_rules! tile {
                     $($(out($register) $sum,)*)*
                     options(readonly, nostack),
                 );
+                let mut run = 0;
+                while run < panel.terms.more {
+                    run += 1;
+                    let offset = panel.terms.offset(run);
+                    asm!(
+                        run!($pixels),
+                        $($at = inout(reg) sources[$index].wrapping_add(offset) => _,)*
+                        weights = inout(reg) weights,
+                        chains = inout(reg) chains,
+                        run = in(reg) panel.terms.run,
+                        left = out(reg) _,
+                        chain = out(reg) _,
+                        out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
+                        out("v7") _, out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _,
+                        out("v14") _, out("v15") _,
+                        $($(inout($register) $sum,)*)*
+                        options(readonly, nostack),
+                    );
+                }
             }
+            let _ = (weights, chains);
             [$([add_lanes([$($sum,)*])],)*]
         }
     };
-    (@nth 0 $a:literal $b:literal $c:literal $d:literal) => { $a };
-    (@nth 1 $a:literal $b:literal $c:literal $d:literal) => { $b };
-    (@nth 2 $a:literal $b:literal $c:literal $d:literal) => { $c };
-    (@nth 3 $a:literal $b:literal $c:literal $d:literal) => { $d };
 }
 
 /// The sums of four channels.
@@ -185,10 +204,13 @@ fn add_lanes(sums: [int32x4_t; 4]) -> int32x4_t {
 }
 
 tile! {
-    tile_4x4, pixels: 4,
-    [
-        0 s0 a0 8 9 [16 17 18 19], 1 s1 a1 14 15 [20 21 22 23], 2 s2 a2 8 9 [24 25 26 27],
-        3 s3 a3 14 15 [28 29 30 31],
+    tile_4x4, pixels: 4 [
+        0 a0 8 9 [16 17 18 19], 1 a1 14 15 [20 21 22 23], 2 a2 8 9 [24 25 26 27], 3 a3 14 15 [28 29 30 31],
+    ],
+    bias: [
+        "ldp q16, q17, [{bias}]", "ldp q18, q19, [{bias}, #32]", "ldp q20, q21, [{bias}]",
+        "ldp q22, q23, [{bias}, #32]", "ldp q24, q25, [{bias}]", "ldp q26, q27, [{bias}, #32]",
+        "ldp q28, q29, [{bias}]", "ldp q30, q31, [{bias}, #32]",
     ],
     sums: [
         ["v16" a, "v17" b, "v18" c, "v19" d,], ["v20" e, "v21" f, "v22" g, "v23" h,],
@@ -196,7 +218,8 @@ tile! {
     ]
 }
 tile! {
-    tile_1x4, pixels: 1, [0 s0 a0 8 9 [16 17 18 19],],
+    tile_1x4, pixels: 1 [0 a0 8 9 [16 17 18 19],],
+    bias: ["ldp q16, q17, [{bias}]", "ldp q18, q19, [{bias}, #32]",],
     sums: [["v16" a, "v17" b, "v18" c, "v19" d,],]
 }
 
@@ -215,7 +238,7 @@ unsafe impl Tiles for NeonTiles {
         Self::CHANNELS * depth + depth.div_ceil(UNIT)
     }
 
-    unsafe fn panel(panel: &Panel, sources: &[*const Q], outs: &[*mut Q], pixel: usize) {
-        tiles!(panel, sources, outs, pixel, 4 tile_4x4, 1 tile_1x4)
+    unsafe fn panel(panel: &Panel, places: &Places, length: usize, first: usize) {
+        tiles!(panel, places, length, first, 4 tile_4x4, 1 tile_1x4)
     }
 }

@@ -85,6 +85,9 @@ pub unsafe trait Tiles {
     /// Several runs are read in place if they are multiples of this.
     const RUN: usize;
 
+    /// Channels that are computed where a panel has `channels`.
+    fn width(channels: usize) -> usize;
+
     /// Bytes of a panel's weights and of what is packed with them.
     fn panel_bytes(depth: usize) -> usize {
         Self::CHANNELS * depth
@@ -149,9 +152,8 @@ pub unsafe fn run<T: Tiles>(
     if let Some(with) = &epilogue.residual {
         assert!((pixels - 1) * with.stride + channels.len() <= with.data.len(), "one value to add for each output");
     }
-    let tail_channels = (weights.outputs % T::CHANNELS).next_power_of_two();
-    let padded_outputs = weights.outputs / T::CHANNELS * T::CHANNELS
-        + if weights.outputs.is_multiple_of(T::CHANNELS) { 0 } else { tail_channels.max(4) };
+    let whole = weights.outputs / T::CHANNELS * T::CHANNELS;
+    let padded_outputs = whole + if whole < weights.outputs { T::width(weights.outputs - whole) } else { 0 };
     let panels = weights.outputs.div_ceil(T::CHANNELS);
     assert!(weights.data.len() >= panels * T::panel_bytes(depth), "weights packed for this instruction set");
     assert!(weights.bias.len() >= padded_outputs * T::BIAS + weights.outputs, "bias packed for this instruction set");
@@ -207,7 +209,7 @@ pub unsafe fn run<T: Tiles>(
         while channel < channels.end {
             let width = T::CHANNELS.min(weights.outputs - channel);
             let start = channel.max(channels.start);
-            let mut tail = [0.0; 16];
+            let mut tail = [0.0; 32];
             let multipliers = if width == T::CHANNELS {
                 epilogue.multipliers[channel..][..width].as_ptr()
             } else {
@@ -216,7 +218,7 @@ pub unsafe fn run<T: Tiles>(
             };
             let count = channels.end.min(channel + width) - start;
             let target = Target {
-                mode: requantize.mode(count == T::CHANNELS || count == width && count.is_power_of_two() && count >= 4),
+                mode: requantize.mode(count == T::width(width)),
                 requantize: &requantize,
                 multipliers,
                 channel,

@@ -193,6 +193,10 @@ unsafe impl Tiles for DotTiles {
     const DEPTH: usize = 4;
     const RUN: usize = 4;
 
+    fn width(channels: usize) -> usize {
+        channels.next_power_of_two().max(4)
+    }
+
     unsafe fn panel(panel: &Panel, places: &Places, length: usize, first: usize) {
         match panel.channels {
             9.. => tiles!(panel, places, length, first, 6 tile_6x16, 4 tile_4x16, 1 tile_1x16),

@@ -4,6 +4,7 @@
 
 mod depthwise;
 mod matrix;
+mod pairs;
 mod tile;
 
 use core::ops::Range;
@@ -41,7 +42,13 @@ impl Kernels for Neon {
         scratch: &mut Scratch,
     ) {
         // SAFETY: every processor of this architecture has NEON; the sizes of `weights` are asserted.
-        unsafe { product::run::<tile::NeonTiles>(patches, weights, channels, epilogue, out, scratch) }
+        unsafe {
+            if pairs::PairTiles::suit(weights.outputs, weights.depth) {
+                product::run::<pairs::PairTiles>(patches, weights, channels, epilogue, out, scratch);
+            } else {
+                product::run::<tile::NeonTiles>(patches, weights, channels, epilogue, out, scratch);
+            }
+        }
     }
 
     fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {

@@ -234,6 +234,10 @@ unsafe impl Tiles for NeonTiles {
     const DEPTH: usize = 8;
     const RUN: usize = UNIT;
 
+    fn width(_: usize) -> usize {
+        Self::CHANNELS
+    }
+
     fn panel_bytes(depth: usize) -> usize {
         Self::CHANNELS * depth + depth.div_ceil(UNIT)
     }

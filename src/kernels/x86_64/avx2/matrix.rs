@@ -1,0 +1,290 @@
+//! Matrix products on AVX2: blocks of pixels widened to 16 bits, then tiles over each panel of output channels.
+
+#![allow(unsafe_code)]
+
+use std::ops::{Range, RangeInclusive};
+
+use super::panel::{LANES, Panel, channel_of_lane, pairs};
+use super::requantize::{Formula, Places};
+use super::tile::{Columns, Ending, avx2_i16_sums, avx2_i16_tile, even_part};
+use super::widen;
+use crate::kernels::generic::requantize::requantize;
+use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Scratch};
+
+/// Most pixels of a tile.
+const TILE_PIXELS: usize = 6;
+/// Bytes of widened patches that stay in the first-level cache.
+const BLOCK_BYTES: usize = 20 << 10;
+/// Pixels of a block: at least so many that weights from memory are used often.
+const BLOCK_PIXELS: RangeInclusive<usize> = 48..=384;
+
+/// Most pixels that are widened at once: a multiple of every tile's.
+fn block_pixels(depth: usize) -> usize {
+    let fit = BLOCK_BYTES / (2 * widen::stride(depth)).max(1);
+    fit.clamp(*BLOCK_PIXELS.start(), *BLOCK_PIXELS.end()) / 12 * 12
+}
+
+/// See [`crate::kernels::Kernels::matrix_scratch_bytes`].
+pub fn scratch_bytes(depth: usize) -> usize {
+    2 * widen::size(block_pixels(depth), depth)
+}
+
+/// See [`crate::kernels::Kernels::matrix`].
+///
+/// # Safety
+/// AVX2.
+#[target_feature(enable = "avx2")]
+pub unsafe fn run(
+    patches: &Patches,
+    weights: &PackedMatrix,
+    channels: Range<usize>,
+    epilogue: &Epilogue,
+    out: &mut Output,
+    scratch: &mut Scratch,
+) {
+    let (pixels, depth) = (patches.pixels(), weights.depth);
+    if pixels == 0 || channels.is_empty() {
+        return;
+    }
+    assert!(patches.depth() == depth && patches.data.len() >= patches.end());
+    assert!(channels.end <= weights.outputs && channels.end <= epilogue.multipliers.len());
+    let padded = weights.outputs.next_multiple_of(LANES);
+    assert!(weights.bias.len() == padded && weights.data.len() >= padded * pairs(depth) * 4);
+    assert!(out.width == patches.width && out.data.len() >= out.at(pixels - 1) + channels.len());
+    if let Some(with) = epilogue.residual {
+        assert!(with.data.len() >= (pixels - 1) * with.stride + channels.len());
+    }
+    assert!(scratch.lines.len() >= scratch_bytes(depth), "scratch is smaller than matrix_scratch_bytes");
+
+    assert!(out.step >= channels.len() || patches.width == 1, "output pixels overlap");
+
+    let formula = Formula::new(epilogue);
+    let rows = scratch.lines.bytes_mut().as_mut_ptr().cast::<i16>();
+    let blocks = pixels.div_ceil(block_pixels(depth));
+    let block = pixels.div_ceil(blocks).next_multiple_of(12);
+    let mut offsets = [0; *BLOCK_PIXELS.end()];
+    for first in (0..pixels).step_by(block) {
+        let count = block.min(pixels - first);
+        place(out, first, &mut offsets[..count]);
+        // SAFETY: the patches' data reach to their end, and a block is at most `block_pixels`, for which scratch has
+        // room.
+        unsafe { widen::avx2_u8_to_i16_rows(patches, first, count, rows) };
+        let mut channel = channels.start;
+        while channel < channels.end {
+            let panel = Panel::holding(channel, weights.outputs);
+            let wanted = channel..panel.end().min(channels.end);
+            // SAFETY: the panel lies within the packed weights and bias, whose sizes were checked.
+            let columns = unsafe {
+                Columns {
+                    weights: weights.data.bytes().as_ptr().cast::<i16>().add(panel.offset(depth)),
+                    pairs: pairs(depth),
+                    bias: weights.bias.as_ptr().add(panel.start()),
+                }
+            };
+            let block = Block {
+                columns,
+                panel,
+                rows,
+                stride: widen::stride(depth),
+                first,
+                offsets: &offsets[..count],
+                column: channel - channels.start,
+                epilogue,
+            };
+            channel = wanted.end;
+            // SAFETY: `rows` holds the patches of the block; the sizes of output and residual were checked.
+            unsafe {
+                match (&formula, panel.width) {
+                    (None, 1) => block.by_definition::<1>(wanted, out),
+                    (None, 2) => block.by_definition::<2>(wanted, out),
+                    (None, _) => block.by_definition::<3>(wanted, out),
+                    (Some(formula), 1) => block.with_or_without_residual::<1>(formula, wanted, out),
+                    (Some(formula), 2) => block.with_or_without_residual::<2>(formula, wanted, out),
+                    (Some(formula), _) => block.with_or_without_residual::<3>(formula, wanted, out),
+                }
+            }
+        }
+    }
+}
+
+/// Where the output of the pixels from `first` on begins.
+fn place(out: &Output, first: usize, offsets: &mut [usize]) {
+    let (mut y, mut x) = (first / out.width, first % out.width);
+    let mut rest = offsets;
+    while !rest.is_empty() {
+        let (row, below) = rest.split_at_mut((out.width - x).min(rest.len()));
+        let start = y * out.row_step + x * out.step;
+        for (index, offset) in row.iter_mut().enumerate() {
+            *offset = start + index * out.step;
+        }
+        (rest, y, x) = (below, y + 1, 0);
+    }
+}
+
+/// A block of pixels and one panel.
+struct Block<'a> {
+    columns: Columns,
+    panel: Panel,
+    /// The widened patches, `stride` numbers from one to the next.
+    rows: *const i16,
+    stride: usize,
+    /// Pixels.
+    first: usize,
+    /// Where each pixel's output begins.
+    offsets: &'a [usize],
+    /// Where the first wanted channel goes in the output, counted from the first channel of the call.
+    column: usize,
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl Block<'_> {
+    /// Requantizes the sums one by one: for zero points and bounds that no model has.
+    ///
+    /// # Safety
+    /// AVX2; rows and weights of the block; `V` is the panel's width.
+    #[target_feature(enable = "avx2")]
+    unsafe fn by_definition<const V: usize>(&self, wanted: Range<usize>, out: &mut Output) {
+        let mut sums = [0; 3 * LANES];
+        for (row, &offset) in self.offsets.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let rows = self.rows.add(row * self.stride);
+                avx2_i16_sums::<1, V>(&self.columns, rows, 0, sums.as_mut_ptr(), 0);
+            }
+            for (lane, &sum) in sums[..V * LANES].iter().enumerate() {
+                let channel = self.panel.start() + channel_of_lane(V, lane);
+                if wanted.contains(&channel) {
+                    let (pixel, column) = (self.first + row, self.column + channel - wanted.start);
+                    let residual = self.epilogue.residual.map(|with| with.data[pixel * with.stride + column]);
+                    out.data[offset + column] = requantize(sum, channel, residual, self.epilogue);
+                }
+            }
+        }
+    }
+
+    /// The tiles of the block.
+    ///
+    /// # Safety
+    /// AVX2; rows and weights of the block; `V` is the panel's width; output and residual, if there is one, have the
+    /// wanted channels of every pixel of the block.
+    #[target_feature(enable = "avx2")]
+    unsafe fn with_or_without_residual<const V: usize>(
+        &self,
+        formula: &Formula,
+        wanted: Range<usize>,
+        out: &mut Output,
+    ) {
+        let mut multipliers = [0.0; 3 * LANES];
+        for (lane, multiplier) in multipliers[..V * LANES].iter_mut().enumerate() {
+            let channel = self.panel.start() + channel_of_lane(V, lane);
+            *multiplier = self.epilogue.multipliers.get(channel).copied().unwrap_or(0.0);
+        }
+        let ending = Ending { multipliers: &multipliers, formula };
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.epilogue.residual.is_some() {
+                self.tiles::<V, true>(&ending, wanted, out);
+            } else {
+                self.tiles::<V, false>(&ending, wanted, out);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `with_or_without_residual`.
+    #[target_feature(enable = "avx2")]
+    unsafe fn tiles<const V: usize, const ADD: bool>(
+        &self,
+        ending: &Ending,
+        wanted: Range<usize>,
+        out: &mut Output,
+    ) {
+        let most = if V == 3 { 4 } else { TILE_PIXELS };
+        let whole = wanted.len() == V * LANES;
+        let with = self.epilogue.residual;
+        let (other, other_stride) =
+            with.map_or((std::ptr::null(), 0), |with| (with.data.as_ptr(), with.stride));
+        let mut row = 0;
+        while row < self.offsets.len() {
+            let count = even_part(self.offsets.len() - row, most);
+            // SAFETY: the caller's promise; a tile of part of a panel goes through memory of its own.
+            unsafe {
+                let rows = self.rows.add(row * self.stride);
+                let offsets = self.offsets.as_ptr().add(row);
+                let to = Places { data: out.data.as_mut_ptr(), offsets, column: self.column };
+                let add = (other.wrapping_add((self.first + row) * other_stride + self.column), other_stride);
+                if whole && count == most && V == 3 {
+                    avx2_i16_tile::<4, V, ADD>(&self.columns, ending, rows, self.stride, to, add);
+                } else if whole && count == most {
+                    avx2_i16_tile::<TILE_PIXELS, V, ADD>(&self.columns, ending, rows, self.stride, to, add);
+                } else if whole {
+                    self.tile::<V, ADD>(count, ending, rows, to, add);
+                } else {
+                    self.part::<V, ADD>(count, ending, &wanted, rows, to, add);
+                }
+            }
+            row += count;
+        }
+    }
+
+    /// A tile of which only some channels are wanted.
+    ///
+    /// # Safety
+    /// As for `avx2_i16_tile` with `count` pixels, of which the wanted channels can be written and read.
+    #[target_feature(enable = "avx2")]
+    unsafe fn part<const V: usize, const ADD: bool>(
+        &self,
+        count: usize,
+        ending: &Ending,
+        wanted: &Range<usize>,
+        rows: *const i16,
+        to: Places,
+        (add, add_stride): (*const u8, usize),
+    ) {
+        const STRIDE: usize = 3 * LANES;
+        let skipped = wanted.start - self.panel.start();
+        let mut other = [0u8; TILE_PIXELS * STRIDE];
+        let mut result = [0u8; TILE_PIXELS * STRIDE];
+        let offsets: [usize; TILE_PIXELS] = std::array::from_fn(|r| r * STRIDE);
+        let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
+        // SAFETY: the caller's promise; the wanted channels lie within the panel, of at most `STRIDE` channels.
+        unsafe {
+            for r in 0..if ADD { count } else { 0 } {
+                let other = other.as_mut_ptr().add(r * STRIDE + skipped);
+                add.add(r * add_stride).copy_to_nonoverlapping(other, wanted.len());
+            }
+            self.tile::<V, ADD>(count, ending, rows, part, (other.as_ptr(), STRIDE));
+            for r in 0..count {
+                let result = result.as_ptr().add(r * STRIDE + skipped);
+                result.copy_to_nonoverlapping(to.at(r), wanted.len());
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `avx2_i16_tile` with `count` pixels.
+    #[inline(never)]
+    #[target_feature(enable = "avx2")]
+    unsafe fn tile<const V: usize, const ADD: bool>(
+        &self,
+        count: usize,
+        ending: &Ending,
+        rows: *const i16,
+        to: Places,
+        add: (*const u8, usize),
+    ) {
+        let (columns, stride) = (&self.columns, self.stride);
+        // SAFETY: the caller's promise.
+        unsafe {
+            match count {
+                1 => avx2_i16_tile::<1, V, ADD>(columns, ending, rows, stride, to, add),
+                2 => avx2_i16_tile::<2, V, ADD>(columns, ending, rows, stride, to, add),
+                3 => avx2_i16_tile::<3, V, ADD>(columns, ending, rows, stride, to, add),
+                4 => avx2_i16_tile::<4, V, ADD>(columns, ending, rows, stride, to, add),
+                5 if V < 3 => avx2_i16_tile::<5, V, ADD>(columns, ending, rows, stride, to, add),
+                _ if V < 3 => avx2_i16_tile::<6, V, ADD>(columns, ending, rows, stride, to, add),
+                _ => unreachable!("tiles of three registers have at most four pixels"),
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! How AVX2 lays out weights: panels of 16 output channels (the last one of 8, 16 or 24), pairs of terms side by side.
+
+use crate::kernels::{Lines, Matrix, PackedMatrix};
+
+/// 32-bit sums of a register.
+pub const LANES: usize = 8;
+/// Registers of a panel but the last.
+const WIDTH: usize = 2;
+
+/// Pairs of terms that a sum of `depth` terms takes.
+pub fn pairs(depth: usize) -> usize {
+    depth.div_ceil(2)
+}
+
+/// Neighboring output channels that are computed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panel {
+    /// The first register of 8 channels, counted over the whole matrix.
+    pub first: usize,
+    /// Registers: 1, 2 or 3.
+    pub width: usize,
+}
+
+impl Panel {
+    /// The panel that holds `channel` of `outputs`. Panels are two registers wide; the last is three wide where the
+    /// number of registers is odd, and one wide where there is only one.
+    pub fn holding(channel: usize, outputs: usize) -> Panel {
+        let registers = outputs.div_ceil(LANES);
+        let last = (registers / WIDTH).saturating_sub(1);
+        let index = (channel / (WIDTH * LANES)).min(last);
+        let first = index * WIDTH;
+        Panel { first, width: if index == last { registers - first } else { WIDTH } }
+    }
+
+    /// First output channel.
+    pub fn start(self) -> usize {
+        self.first * LANES
+    }
+
+    /// One past the last output channel, which may be more than the matrix has.
+    pub fn end(self) -> usize {
+        (self.first + self.width) * LANES
+    }
+
+    /// Where the weights begin, in 16-bit numbers.
+    pub fn offset(self, depth: usize) -> usize {
+        self.start() * pairs(depth) * 2
+    }
+}
+
+/// Output channel, counted from the panel's first, of lane `index` (counted over the panel's registers). Packing two
+/// registers to 16 and then to 8 bits works within halves of a register; in this order of channels it comes out sorted.
+pub fn channel_of_lane(width: usize, index: usize) -> usize {
+    match (width >= WIDTH, index) {
+        (true, 4..8) => index + 4,
+        (true, 8..12) => index - 4,
+        _ => index,
+    }
+}
+
+/// Packs to `[panels][pairs of terms][registers][lanes][2]` of `i16`; the bias is in the order of the lanes and has the
+/// zero point folded in: `sum((x - zero) * w) = sum(x * w) - zero * sum(w)`, which also holds where it wraps.
+pub fn pack(matrix: &Matrix) -> PackedMatrix {
+    let (outputs, depth) = (matrix.outputs, matrix.depth);
+    let registers = outputs.div_ceil(LANES);
+    let mut data = Lines::zeros(registers * LANES * pairs(depth) * 4);
+    let mut bias = vec![0i32; registers * LANES];
+    let mut channel = 0;
+    while channel < outputs {
+        let panel = Panel::holding(channel, outputs);
+        let row_bytes = panel.width * LANES * 4;
+        let weights = &mut data.bytes_mut()[panel.offset(depth) * 2..][..pairs(depth) * row_bytes];
+        for lane in 0..panel.width * LANES {
+            let channel = panel.start() + channel_of_lane(panel.width, lane);
+            if channel >= outputs {
+                continue;
+            }
+            let row = &matrix.weights[channel * depth..][..depth];
+            for (term, &weight) in row.iter().enumerate() {
+                let at = term / 2 * row_bytes + lane * 4 + term % 2 * 2;
+                weights[at..at + 2].copy_from_slice(&i16::from(weight).to_le_bytes());
+            }
+            let sum = row.iter().fold(0i32, |sum, &weight| sum.wrapping_add(i32::from(weight)));
+            bias[panel.start() + lane] =
+                matrix.bias[channel].wrapping_sub(sum.wrapping_mul(matrix.zero_point));
+        }
+        channel = panel.end();
+    }
+    PackedMatrix { outputs, depth, data, bias, zero_point: matrix.zero_point }
+}

@@ -1,0 +1,157 @@
+//! The inner loops of matrix products: a few pixels times one panel of output channels, all sums in registers.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::panel::LANES;
+use super::requantize::{Formula, Places};
+
+/// The weights of one panel.
+#[derive(Clone, Copy)]
+pub struct Columns {
+    /// `[pairs][registers][lanes][2]`.
+    pub weights: *const i16,
+    /// Pairs of terms.
+    pub pairs: usize,
+    /// Where sums begin, in the order of the lanes.
+    pub bias: *const i32,
+}
+
+/// The epilogue of one panel.
+#[derive(Clone, Copy)]
+pub struct Ending<'a> {
+    /// Multipliers in the order of the lanes.
+    pub multipliers: &'a [f32; 3 * LANES],
+    /// The rest.
+    pub formula: &'a Formula,
+}
+
+/// How many of `rest` go into the next tile, so that tiles of at most `most` are as few and as even as can be.
+#[inline(always)]
+pub fn even_part(rest: usize, most: usize) -> usize {
+    if rest >= 2 * most { most } else { rest.div_ceil(rest.div_ceil(most).max(1)) }
+}
+
+/// The same pointer, of which the compiler does not know how it was made: so it keeps one for each row of a tile, where
+/// it would otherwise compute them from each other in the inner loop.
+#[inline(always)]
+fn unrelated(mut pointer: *const i16) -> *const i16 {
+    // SAFETY: no instruction at all.
+    unsafe {
+        std::arch::asm!("/* {} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags))
+    };
+    pointer
+}
+
+/// Adds the products of one pair of terms.
+///
+/// # Safety
+/// AVX2; `pair` lies in each of the rows, `weights` has `V` registers.
+#[inline(always)]
+unsafe fn multiply<const R: usize, const V: usize>(
+    sums: &mut [[__m256i; V]; R],
+    rows: &[*const i32; R],
+    pair: usize,
+    weights: *const __m256i,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (row, sums) in rows.iter().zip(sums) {
+            let values = _mm256_set1_epi32(row.add(pair).read_unaligned());
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let products = _mm256_madd_epi16(values, _mm256_loadu_si256(weights.add(v)));
+                *sum = _mm256_add_epi32(*sum, products);
+            }
+        }
+    }
+}
+
+/// The sums of `R` pixels and `V` registers of channels. `rows` are 16-bit numbers, `stride` from a pixel to the next.
+///
+/// # Safety
+/// AVX2; `2 * pairs` numbers in each of `R` rows; `columns` of a panel of `V` registers.
+#[inline(always)]
+unsafe fn sums<const R: usize, const V: usize>(
+    columns: &Columns,
+    rows: *const i16,
+    stride: usize,
+) -> [[__m256i; V]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [[_mm256_setzero_si256(); V]; R];
+        for row in &mut sums {
+            for (v, sum) in row.iter_mut().enumerate() {
+                *sum = _mm256_loadu_si256(columns.bias.add(v * LANES).cast());
+            }
+        }
+        let mut weights = columns.weights.cast::<__m256i>();
+        let rows: [*const i32; R] = std::array::from_fn(|r| unrelated(rows.add(r * stride)).cast());
+        let mut pair = 0;
+        while pair + 2 <= columns.pairs {
+            multiply(&mut sums, &rows, pair, weights);
+            multiply(&mut sums, &rows, pair + 1, weights.add(V));
+            weights = weights.add(2 * V);
+            pair += 2;
+        }
+        if pair < columns.pairs {
+            multiply(&mut sums, &rows, pair, weights);
+        }
+        sums
+    }
+}
+
+/// `R` pixels times the `V` registers of a panel, requantized and stored.
+///
+/// # Safety
+/// As for `sums`; `8 * V` values can be written at place `r` of `to` and, if `ADD`, read at `add.0 + r * add.1`, for
+/// each pixel `r`.
+#[target_feature(enable = "avx2")]
+pub unsafe fn avx2_i16_tile<const R: usize, const V: usize, const ADD: bool>(
+    columns: &Columns,
+    ending: &Ending,
+    rows: *const i16,
+    stride: usize,
+    to: Places,
+    add: (*const u8, usize),
+) {
+    // SAFETY: the caller's promise; where `V` is 3, the third register's channels are 16 values on.
+    unsafe {
+        let sums = sums::<R, V>(columns, rows, stride);
+        let multipliers = ending.multipliers.as_ptr();
+        if V == 1 {
+            ending.formula.store_8::<R, ADD>(|r| sums[r][0], multipliers, to, add);
+            return;
+        }
+        let pair = |r: usize| [sums[r][0], sums[r][1 % V]];
+        ending.formula.store_16::<R, ADD>(pair, multipliers, to, add);
+        if V == 3 {
+            let to = Places { column: to.column + 16, ..to };
+            let add = (add.0.wrapping_add(16), add.1);
+            ending.formula.store_8::<R, ADD>(|r| sums[r][2 % V], multipliers.add(16), to, add);
+        }
+    }
+}
+
+/// The sums of `R` pixels and the `V` registers of a panel, to memory: `to[r * apart ..][.. 8 * V]`.
+///
+/// # Safety
+/// As for `sums`; the sums can be written.
+#[target_feature(enable = "avx2")]
+pub unsafe fn avx2_i16_sums<const R: usize, const V: usize>(
+    columns: &Columns,
+    rows: *const i16,
+    stride: usize,
+    to: *mut i32,
+    apart: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let sums = sums::<R, V>(columns, rows, stride);
+        for (r, sums) in sums.into_iter().enumerate() {
+            for (v, sum) in sums.into_iter().enumerate() {
+                _mm256_storeu_si256(to.add(r * apart + v * LANES).cast(), sum);
+            }
+        }
+    }
+}

@@ -27,7 +27,8 @@ pub fn first_channel(group: usize, channels: usize) -> usize {
 
 /// Start values of the sums, padded to a whole group, then how far from 0 each sum may be.
 pub fn bias(weights: &Depthwise) -> Vec<i32> {
-    let filter = |channel: usize| (0..weights.taps).map(move |tap| weights.weights[tap * weights.channels + channel]);
+    let filter =
+        |channel: usize| (0..weights.taps).map(move |tap| weights.weights[tap * weights.channels + channel]);
     let folded = |channel| folded_sum(weights.bias[channel], filter(channel), weights.zero_point);
     let padding = weights.channels.max(GROUP) - weights.channels;
     (0..weights.channels)
@@ -113,7 +114,8 @@ pub unsafe trait Filters {
 fn column_distance(taps: &[usize]) -> Option<usize> {
     let &[a, b, _, d, .., g, _, _] = taps else { return None };
     let (column, row) = (b.checked_sub(a)?, d.checked_sub(a)?);
-    let regular = taps.len() == 9 && taps.iter().enumerate().all(|(i, &tap)| tap == a + i / 3 * row + i % 3 * column);
+    let regular =
+        taps.len() == 9 && taps.iter().enumerate().all(|(i, &tap)| tap == a + i / 3 * row + i % 3 * column);
     (regular && g >= a).then_some(column)
 }
 
@@ -124,7 +126,12 @@ fn column_distance(taps: &[usize]) -> Option<usize> {
 ///
 /// # Safety
 /// The instruction set is there, and `weights` are what `pack` of the same one made.
-pub unsafe fn run<F: Filters>(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
+pub unsafe fn run<F: Filters>(
+    patches: &Patches,
+    weights: &PackedDepthwise,
+    epilogue: &Epilogue,
+    out: &mut Output,
+) {
     let (pixels, channels) = (patches.pixels(), weights.channels);
     if pixels == 0 || channels == 0 {
         return;

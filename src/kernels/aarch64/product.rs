@@ -120,7 +120,8 @@ pub fn scratch_bytes(depth: usize) -> usize {
 fn joined(taps: &[usize], run: usize) -> usize {
     let follows = |i: usize| taps[i] == taps[i - 1] + run;
     let length = (1..taps.len()).find(|&i| !follows(i)).unwrap_or(taps.len()).max(1);
-    let regular = taps.len().is_multiple_of(length) && (1..taps.len()).all(|i| follows(i) != i.is_multiple_of(length));
+    let regular =
+        taps.len().is_multiple_of(length) && (1..taps.len()).all(|i| follows(i) != i.is_multiple_of(length));
     if regular { length } else { 1 }
 }
 
@@ -150,13 +151,19 @@ pub unsafe fn run<T: Tiles>(
     let out_end = (patches.height - 1) * out.row_step + (patches.width - 1) * out.step + channels.len();
     assert!(out_end <= out.data.len(), "output lies inside its data");
     if let Some(with) = &epilogue.residual {
-        assert!((pixels - 1) * with.stride + channels.len() <= with.data.len(), "one value to add for each output");
+        assert!(
+            (pixels - 1) * with.stride + channels.len() <= with.data.len(),
+            "one value to add for each output"
+        );
     }
     let whole = weights.outputs / T::CHANNELS * T::CHANNELS;
     let padded_outputs = whole + if whole < weights.outputs { T::width(weights.outputs - whole) } else { 0 };
     let panels = weights.outputs.div_ceil(T::CHANNELS);
     assert!(weights.data.len() >= panels * T::panel_bytes(depth), "weights packed for this instruction set");
-    assert!(weights.bias.len() >= padded_outputs * T::BIAS + weights.outputs, "bias packed for this instruction set");
+    assert!(
+        weights.bias.len() >= padded_outputs * T::BIAS + weights.outputs,
+        "bias packed for this instruction set"
+    );
 
     let largest = &weights.bias[weights.bias.len() - weights.outputs..];
     let requantize = Requantize::new(epilogue, channels.clone(), largest);
@@ -246,7 +253,14 @@ pub unsafe fn run<T: Tiles>(
 ///
 /// # Safety
 /// The patches lie inside the data; at `to` there is room for `count` times `pitch`.
-unsafe fn copy_patches(patches: &Patches, joined: usize, base: usize, count: usize, to: *mut Q, pitch: usize) {
+unsafe fn copy_patches(
+    patches: &Patches,
+    joined: usize,
+    base: usize,
+    count: usize,
+    to: *mut Q,
+    pitch: usize,
+) {
     let run = patches.run * joined;
     for (index, tap) in patches.taps.iter().step_by(joined).enumerate() {
         let end = base + tap + run.next_multiple_of(16);
@@ -261,7 +275,9 @@ unsafe fn copy_patches(patches: &Patches, joined: usize, base: usize, count: usi
             for _ in 0..whole {
                 let mut i = 0;
                 while i < run {
-                    to.add(i).cast::<[Q; 16]>().write_unaligned(from.add(i).cast::<[Q; 16]>().read_unaligned());
+                    to.add(i)
+                        .cast::<[Q; 16]>()
+                        .write_unaligned(from.add(i).cast::<[Q; 16]>().read_unaligned());
                     i += 16;
                 }
                 (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));

@@ -95,8 +95,12 @@ impl Addition {
         let rounding = Rounding::new(with.zero_point, with.low, with.high)?;
         // Products of such factors are finite, and so are their sums.
         let finite = with.own.abs() < 1e30 && with.other.abs() < 1e30;
-        let addition =
-            Addition { rounding, data_zero: i8::try_from(with.data_zero).ok()?, own: with.own, other: with.other };
+        let addition = Addition {
+            rounding,
+            data_zero: i8::try_from(with.data_zero).ok()?,
+            own: with.own,
+            other: with.other,
+        };
         finite.then_some(addition)
     }
 
@@ -123,7 +127,12 @@ impl Addition {
 fn quarters([low, high]: [int16x8_t; 2]) -> [int32x4_t; 4] {
     // SAFETY: NEON is always there; values only.
     unsafe {
-        [vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)]
+        [
+            vmovl_s16(vget_low_s16(low)),
+            vmovl_high_s16(low),
+            vmovl_s16(vget_low_s16(high)),
+            vmovl_high_s16(high),
+        ]
     }
 }
 
@@ -187,11 +196,16 @@ impl<'a> Requantize<'a> {
 
     /// Sixteen rounded reals to stored values, in the way of `MODE`; `other` is what is added, if something is.
     #[inline(always)]
-    pub fn store<const MODE: usize>(&self, values: [int32x4_t; 4], other: impl FnOnce() -> int8x16_t) -> int8x16_t {
+    pub fn store<const MODE: usize>(
+        &self,
+        values: [int32x4_t; 4],
+        other: impl FnOnce() -> int8x16_t,
+    ) -> int8x16_t {
         if MODE != Mode::Any as usize && MODE != Mode::Added as usize {
             return self.rounding.narrow::<MODE>(halves::<true>(values));
         }
-        let halves = if MODE == Mode::Any as usize { halves::<false>(values) } else { halves::<true>(values) };
+        let halves =
+            if MODE == Mode::Any as usize { halves::<false>(values) } else { halves::<true>(values) };
         match &self.addition {
             Some(addition) => addition.add(self.rounding.clamp(halves), other()),
             None => self.rounding.narrow::<{ Mode::Bounded as usize }>(halves),

@@ -106,7 +106,8 @@ impl Target<'_> {
         // SAFETY: the caller's promise: `4 * V` multipliers are readable, and all `4 * V` channels of `P` pixels are
         // there to be written, and in the tensor to be added if there is one.
         unsafe {
-            let multipliers: [float32x4_t; V] = core::array::from_fn(|i| vld1q_f32(self.multipliers.add(4 * i)));
+            let multipliers: [float32x4_t; V] =
+                core::array::from_fn(|i| vld1q_f32(self.multipliers.add(4 * i)));
             // Four vectors at a time: of four pixels, of two, of one, or one half of a pixel's.
             for first in (0..P * V).step_by(4) {
                 let at = |i: usize| (((first + i) / V).min(P - 1), (first + i) % V);
@@ -144,7 +145,8 @@ impl Target<'_> {
             for (group, sums) in sums.chunks(4).enumerate() {
                 // The channels of this group that are stored, counted from its first.
                 let start = self.first.max(16 * group) - 16 * group;
-                let end = (self.first + self.count).min(16 * group + 4 * sums.len()).saturating_sub(16 * group);
+                let end =
+                    (self.first + self.count).min(16 * group + 4 * sums.len()).saturating_sub(16 * group);
                 if start >= end {
                     continue;
                 }
@@ -179,7 +181,8 @@ impl Target<'_> {
         for (index, (sums, out)) in sums.chunks_exact(vectors).zip(outs).enumerate() {
             for i in 0..self.count {
                 let lane = self.first + i;
-                let residual = epilogue.residual.map(|with| with.data[(pixel + index) * with.stride + self.column + i]);
+                let residual =
+                    epilogue.residual.map(|with| with.data[(pixel + index) * with.stride + self.column + i]);
                 // SAFETY: a vector is four sums; the caller promises the addresses.
                 unsafe {
                     let sum = sums.as_ptr().cast::<i32>().add(lane).read();

@@ -139,7 +139,11 @@ impl<'a> Outputs<'a> {
     /// # Safety
     /// There is one, and it may be written; `MODE` is the target's.
     #[inline(always)]
-    unsafe fn emit<const MODE: usize>(&mut self, weights: &[[int8x16_t; 4]; 3], columns: [&[int8x16_t; 4]; 3]) -> bool {
+    unsafe fn emit<const MODE: usize>(
+        &mut self,
+        weights: &[[int8x16_t; 4]; 3],
+        columns: [&[int8x16_t; 4]; 3],
+    ) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
             let mut sums = start(self.line.bias);
@@ -179,7 +183,11 @@ unsafe impl Filters for DotFilters {
     unsafe fn three_by_three<const STRIDE: usize, const MODE: usize>(line: &Line) {
         // SAFETY: columns up to the third of the last output are read, outputs written one by one.
         unsafe {
-            let weights = [quad(line.weights), quad(line.weights.add(QUAD_BYTES)), quad(line.weights.add(2 * QUAD_BYTES))];
+            let weights = [
+                quad(line.weights),
+                quad(line.weights.add(QUAD_BYTES)),
+                quad(line.weights.add(2 * QUAD_BYTES)),
+            ];
             let mut columns = Columns::new(line);
             let mut outputs = Outputs::new(line);
             let mut a = columns.next();
@@ -216,9 +224,7 @@ unsafe impl Filters for DotFilters {
 
     unsafe fn any(line: &Line) {
         // SAFETY: the caller's promise.
-        unsafe {
-            if line.channels < GROUP { any::<false>(line) } else { any::<true>(line) }
-        }
+        unsafe { if line.channels < GROUP { any::<false>(line) } else { any::<true>(line) } }
     }
 }
 

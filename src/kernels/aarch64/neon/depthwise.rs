@@ -14,7 +14,9 @@ use crate::kernels::{Depthwise, Lines, PackedDepthwise, Q};
 pub fn pack(weights: &Depthwise) -> PackedDepthwise {
     let group_bytes = NeonFilters::group_bytes(weights.taps);
     let mut data = Lines::zeros(groups(weights.channels) * group_bytes);
-    for (group, bytes) in data.bytes_mut().chunks_exact_mut(group_bytes).take(groups(weights.channels)).enumerate() {
+    for (group, bytes) in
+        data.bytes_mut().chunks_exact_mut(group_bytes).take(groups(weights.channels)).enumerate()
+    {
         let first = first_channel(group, weights.channels);
         let mut lowest = [0; GROUP];
         for (tap, row) in weights.weights.chunks_exact(weights.channels).enumerate() {

@@ -61,7 +61,13 @@ fn pack_units(matrix: &Matrix) -> PackedMatrix {
         for (unit, chain) in chains.iter_mut().enumerate() {
             let two = rows.iter().all(|row| holds(row, unit, 2) && holds(row, unit + 1, 2));
             let four = rows.iter().all(|row| holds(row, unit, 4));
-            *chain = CHAINS[if !two { 0 } else if !four { 1 } else { 2 }];
+            *chain = CHAINS[if !two {
+                0
+            } else if !four {
+                1
+            } else {
+                2
+            }];
         }
     }
     let (bias, largest) = folded_bias(matrix);
@@ -71,7 +77,13 @@ fn pack_units(matrix: &Matrix) -> PackedMatrix {
         lanes[0] = bias;
     }
     lanes.extend(largest);
-    PackedMatrix { outputs: matrix.outputs, depth: matrix.depth, data, bias: lanes, zero_point: matrix.zero_point }
+    PackedMatrix {
+        outputs: matrix.outputs,
+        depth: matrix.depth,
+        data,
+        bias: lanes,
+        zero_point: matrix.zero_point,
+    }
 }
 
 /// Whether 16 bits hold the sum of any values times the weights of `row` that are 8 apart, `length` from `unit` on.

@@ -29,8 +29,18 @@ macro_rules! multiply {
 macro_rules! widen {
     ($a:literal $b:literal $c:literal $d:literal) => {
         concat!(
-            "sadalp v", $a, ".4s, v10.8h\n", "sadalp v", $b, ".4s, v11.8h\n", "sadalp v", $c, ".4s, v12.8h\n",
-            "sadalp v", $d, ".4s, v13.8h\n"
+            "sadalp v",
+            $a,
+            ".4s, v10.8h\n",
+            "sadalp v",
+            $b,
+            ".4s, v11.8h\n",
+            "sadalp v",
+            $c,
+            ".4s, v12.8h\n",
+            "sadalp v",
+            $d,
+            ".4s, v13.8h\n"
         )
     };
 }

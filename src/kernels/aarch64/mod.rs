@@ -6,6 +6,7 @@
 
 mod depthwise;
 mod dot;
+mod i8mm;
 mod neon;
 mod product;
 mod rounding;
@@ -14,6 +15,7 @@ mod target;
 mod tests;
 
 pub use dot::NeonDot;
+pub use i8mm::NeonI8mm;
 pub use neon::Neon;
 
 use super::{Kernels, Matrix};
@@ -23,6 +25,9 @@ pub fn available() -> Vec<&'static dyn Kernels> {
     let mut kernels: Vec<&'static dyn Kernels> = vec![&Neon];
     if let Some(dot) = NeonDot::detected() {
         kernels.push(dot);
+    }
+    if let Some(i8mm) = NeonI8mm::detected() {
+        kernels.push(i8mm);
     }
     kernels
 }

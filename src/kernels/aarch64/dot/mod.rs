@@ -9,7 +9,8 @@ use core::ops::Range;
 use super::depthwise::run;
 use super::product;
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedDepthwise, PackedMatrix, Patches,
+    Scratch,
 };
 
 /// The kernels of [`Isa::NeonDot`]; a value exists only where the processor has the instructions.
@@ -23,6 +24,8 @@ impl NeonDot {
         std::arch::is_aarch64_feature_detected!("dotprod").then_some(&NEON_DOT)
     }
 }
+
+impl Operators for NeonDot {}
 
 #[allow(unsafe_code)]
 impl Kernels for NeonDot {

@@ -12,11 +12,14 @@ use core::ops::Range;
 use super::depthwise::run;
 use super::product;
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedDepthwise, PackedMatrix, Patches,
+    Scratch,
 };
 
 /// The kernels of [`Isa::Neon`].
 pub struct Neon;
+
+impl Operators for Neon {}
 
 #[allow(unsafe_code)]
 impl Kernels for Neon {

@@ -87,8 +87,8 @@ pub(super) fn layer_norm(
     };
     let (scale, shift) = (over_step(scale, 1.0)?, over_step(shift, 0.0)?);
     let input_scale = f64::from(walk.draft.grid(input).scale);
-    let epsilon = (f64::from(epsilon) / (input_scale * input_scale)) as f32;
-    if !(epsilon.is_finite() && epsilon >= 0.0) {
+    let in_steps = f64::from(epsilon) / (input_scale * input_scale);
+    if !(in_steps.is_finite() && in_steps >= 0.0) {
         return bad("its epsilon over the square of its scale is not a positive number");
     }
     let flat = match along + 1 == shape.len() {

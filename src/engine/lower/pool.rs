@@ -63,12 +63,12 @@ pub(super) fn average(walk: &mut Walk, node: &Node, input: Id, target: &Target) 
     let image = walk.draft.image(target.at, input)?;
     let sizes = spatial(walk.draft.dims(image));
     let outputs = spatial_of(&out)?;
-    let window = whole_or_sliding(node, sizes, outputs)?;
+    let mut window = whole_or_sliding(node, sizes, outputs)?;
     let count_include_pad = node.int("count_include_pad", 0) != 0;
-    let given = window::end_pads(node, out.len() - 2)?;
-    let overhangs = window.pads[2] > given[0] || window.pads[3] > given[1];
-    if count_include_pad && overhangs && node.text("auto_pad", "NOTSET") == "NOTSET" {
-        return unsupported("counts padding in windows that reach beyond it");
+    if count_include_pad && matches!(node.text("auto_pad", "NOTSET"), "NOTSET" | "") {
+        // What lies beyond the padding does not count.
+        let given = window::end_pads(node, out.len() - 2)?;
+        window.pads[2..].copy_from_slice(&given);
     }
     multiplier(walk.draft.grid(input).scale / target.grid.scale)?;
     let bounds = target.bounds();

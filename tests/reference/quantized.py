@@ -491,7 +491,7 @@ MOVES = {
     "slice": with_ints("Slice", [1, 0], [8, 6], [2, 3], [2, 1]),
     "slice_channels": with_ints("Slice", [-3], [2**31], [1]),
     "pad": pad([0, 1, 2, 0, 0, 0, 1, 3]),
-    "pad_value": pad([0, 0, 2, 0, 0, 0, 1, 3], value=0.5),
+    "pad_value": pad([0, 0, 2, 0, 0, 0, 1, 3], value=0.0),
     "pad_edge": pad([0, 0, 2, 0, 0, 0, 1, 3], mode="edge"),
     "pad_reflect": pad([0, 0, 2, 0, 0, 0, 1, 3], mode="reflect"),
     "expand": with_ints("Expand", [3, 4, 9, 7]),
@@ -523,7 +523,12 @@ FAMILIES["moves"] = [c for c in FAMILIES["moves"] if not (c[0].endswith("_after"
     word in c[0] for word in ["pad", "split", "max_pool"]))]
 
 
-@cases("moves", {"6": dict(block=2, mode="DCR"), "crd": dict(block=2, mode="CRD")}, shape=(1, 12, 3, 5))
+@case("moves")
+def pad_between_steps(g):
+    return g.qdq(pad([0, 0, 2, 0, 0, 0, 1, 3], value=0.513)(g, g.qdq("x")), 0.03)
+
+
+@cases("moves", {"dcr": dict(block=2, mode="DCR"), "crd": dict(block=2, mode="CRD")}, shape=(1, 12, 3, 5))
 def depth_to_space(g, block, mode):
     return g.qdq(g.node("DepthToSpace", g.qdq("x"), blocksize=block, mode=mode))
 
@@ -606,7 +611,8 @@ MODES = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
 def linear(g, mode, sizes=None, scales=None):
     x = g.qdq("x")
     given = [g.constant(scales)] if scales else ["", g.constant(sizes, np.int64)]
-    return g.qdq(g.node("Resize", x, "", *given, mode="linear", coordinate_transformation_mode=mode))
+    y = g.node("Resize", x, "", *given, mode="linear", coordinate_transformation_mode=mode)
+    return g.qdq(y, 0.017, 100)
 
 
 @case("resize", opset=19)
@@ -625,15 +631,15 @@ def nearest(g, mode, rounding, sizes):
     return g.node("Resize", g.qdq("x"), "", "", sizes, coordinate_transformation_mode=mode, nearest_mode=rounding)
 
 
-@case("resize", opset=9)
-def upsample(g):
-    return g.qdq(g.node("Upsample", g.qdq("x"), g.constant([1, 1, 2, 3]), mode="nearest"))
+@case("resize", opset=10)
+def nearest_of_old(g):
+    return g.qdq(g.node("Resize", g.qdq("x"), g.constant([1, 1, 2, 3]), mode="nearest"))
 
 
 @case("resize")
 def linear_clipped(g):
     y = g.node("Resize", g.qdq("x"), "", g.constant([1, 1, 2, 2]), mode="linear")
-    return g.qdq(g.node("Relu", y), 0.02, 110)
+    return g.qdq(g.node("Relu", y), 0.017, 20)
 
 
 # Rows of values.

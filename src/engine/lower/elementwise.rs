@@ -40,12 +40,12 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
 
 /// Whether an operator on two computed tensors has a form in integers.
 fn waits(node: &Node) -> bool {
-    matches!(node.standard_op(), "Add" | "Sub" | "Mul")
+    matches!(node.standard_op(), "Add" | "Sum" | "Sub" | "Mul")
 }
 
 fn operation(op: &str) -> Option<fn(f32, f32) -> f32> {
     Some(match op {
-        "Add" => |a, b| a + b,
+        "Add" | "Sum" => |a, b| a + b,
         "Sub" => |a, b| a - b,
         "Mul" => |a, b| a * b,
         "Div" => |a, b| a / b,
@@ -171,29 +171,28 @@ fn affine<'a>(
         return Ok(Value::Pending(pending.clamped(low, high)));
     }
     let before = &walk.graph().nodes[pending.node];
+    // A division waits only where it ends a layer normalization.
+    let is_norm = before.standard_op() == "Div";
     let open = pending.low == f32::NEG_INFINITY && pending.high == f32::INFINITY;
     let folds = open
         && pending.moves.is_empty()
-        && is_weighted(before.standard_op())
-        && matches!((op, constant_first), ("Add" | "Mul", _) | ("Sub" | "Div", false));
+        && (is_weighted(before.standard_op()) || is_norm)
+        && matches!((op, constant_first), ("Add" | "Sum" | "Mul", _) | ("Sub" | "Div", false));
     if !folds {
         return unsupported("what it works on is not quantized before it");
     }
     let shape = walk.shape(before.output())?;
     let channel_axis = if before.op.starts_with("Conv") { 1 } else { shape.len() - 1 };
     let numbers = if walk.shape(node.output())? == shape { spread(constant, shape) } else { None };
-    let Some((axis, mut numbers)) = numbers.filter(|(axis, _)| axis.is_none_or(|axis| axis == channel_axis)) else {
+    let Some((_, mut numbers)) = numbers.filter(|(axis, _)| axis.is_none_or(|axis| axis == channel_axis)) else {
         return unsupported("what it works on is not quantized before it");
     };
-    if axis.is_some() && numbers.len() == 1 {
-        numbers.truncate(1);
-    }
     match op {
         "Mul" | "Div" => {
             if op == "Div" {
                 numbers.iter_mut().for_each(|number| *number = 1.0 / *number);
             }
-            if !numbers.iter().all(|number| number.is_finite() && *number > 0.0) {
+            if !numbers.iter().all(|number| number.is_finite() && (*number > 0.0 || is_norm)) {
                 return unsupported("scales what is not quantized before it by a number that is not positive");
             }
             pending.factor = zipped(&pending.factor, &numbers, 1.0, |a, b| a * b);

@@ -12,6 +12,7 @@ mod conv;
 mod draft;
 mod elementwise;
 mod functions;
+mod layer_norm;
 mod layout;
 mod matmul;
 mod norm;

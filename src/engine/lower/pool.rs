@@ -92,7 +92,7 @@ pub(super) fn reduce_node(walk: &mut Walk, node: &Node, input: Id, target: &Targ
 }
 
 /// The axes that a reduction sums over; `None` if it passes its input on.
-fn reduced_axes(walk: &Walk, node: &Node, rank: usize) -> Step<Option<Vec<usize>>> {
+pub(super) fn reduced_axes(walk: &Walk, node: &Node, rank: usize) -> Step<Option<Vec<usize>>> {
     let second = if node.op.starts_with("Reduce") { node.input(1) } else { None };
     let given = match (node.ints("axes"), second) {
         (Some(axes), _) => axes.to_vec(),

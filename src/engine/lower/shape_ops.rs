@@ -75,10 +75,14 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
             let parts = split(walk, node, id)?;
             Ok(parts.into_iter().map(|id| moved(value.clone(), id)).collect())
         }
-        "Pad" => {
-            let id = pad(walk, node, id, &value)?;
-            Ok(vec![moved(value, id)])
-        }
+        "Pad" => match (fill_value(walk, node, &value)?, &value) {
+            (Some(fill), _) => {
+                let id = pad(walk, node, id, fill)?;
+                Ok(vec![moved(value, id)])
+            }
+            (None, Value::Function(_)) => Ok(vec![Value::Pending(Pending::new(index))]),
+            (None, _) => unsupported("pads with a value of another type"),
+        },
         _ => {
             let id = move_one(walk, node, id)?;
             Ok(vec![moved(value, id)])
@@ -304,7 +308,8 @@ fn repeat(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
     Ok(id)
 }
 
-fn pad(walk: &mut Walk, node: &Node, id: Id, value: &Value) -> Step<Id> {
+/// Writes a padding; `constant` is what fills it, if it is one value.
+fn pad(walk: &mut Walk, node: &Node, id: Id, constant: u8) -> Step<Id> {
     let at = walk.at(node);
     let shape = walk.draft.tensors[id].onnx_shape();
     let rank = shape.len();
@@ -333,7 +338,7 @@ fn pad(walk: &mut Walk, node: &Node, id: Id, value: &Value) -> Step<Id> {
         return Ok(id);
     }
     let fill = match node.text("mode", "constant") {
-        "constant" => Fill::Constant(fill_value(walk, node, value)?),
+        "constant" => Fill::Constant(constant),
         "edge" => Fill::Edge,
         "reflect" if (0..rank).all(|axis| sizes[axis].max(sizes[rank + axis]) < shape[axis]) => Fill::Reflect,
         mode => return unsupported(format!("pads by mode {mode}")),
@@ -344,32 +349,43 @@ fn pad(walk: &mut Walk, node: &Node, id: Id, value: &Value) -> Step<Id> {
     Ok(walk.draft.push(at, Kind::Pad { before, fill }, vec![id], (dims, axes), grid))
 }
 
-/// The integer that stands for the value of a constant padding.
-fn fill_value(walk: &Walk, node: &Node, value: &Value) -> Step<u8> {
-    let constant = match node.input(2) {
-        Some(name) => match walk.constant(name) {
-            Some(constant) => Some(constant),
-            None => return unsupported(format!("its value {name} is computed at run time")),
+/// The value of a constant padding; 0 where it is left out.
+fn fill_real(walk: &Walk, node: &Node) -> Step<f32> {
+    match node.input(2) {
+        None => Ok(node.float("value", 0.0)),
+        Some(name) => match walk.constant(name).and_then(|constant| constant.scalar()) {
+            Some(value) => Ok(value),
+            None => unsupported(format!("its value {name} is not a constant float")),
         },
-        None => None,
-    };
+    }
+}
+
+/// The integer that stands for the value of a constant padding, if there is one.
+fn fill_value(walk: &Walk, node: &Node, value: &Value) -> Step<Option<u8>> {
     if let Value::Integers { signed, .. } = value {
         let offset = if *signed { 128 } else { 0 };
-        let given = constant.map_or(Some(vec![0]), |constant| constant.integers());
-        let unsigned = given.as_deref().and_then(|given| u8::try_from(given.first()? + offset).ok());
-        return unsigned.map_or_else(|| unsupported("pads with a value of another type"), Ok);
+        let given = match node.input(2) {
+            Some(name) => walk.constant(name).and_then(|constant| constant.integers()?.first().copied()),
+            None => Some(0),
+        };
+        return Ok(given.and_then(|given| u8::try_from(given.checked_add(offset)?).ok()));
     }
-    let real = match constant {
-        Some(constant) => constant.scalar(),
-        None => Some(node.float("value", 0.0)),
+    let Value::Function(function) = value else {
+        return unsupported("pads class numbers");
     };
-    let (Some(real), Value::Function(function)) = (real, value) else {
-        return unsupported("pads with a value that is not a float");
-    };
-    match function.values.iter().position(|&known| known == real) {
-        Some(entry) => Ok(entry as u8),
-        None => unsupported(format!("pads with {real}, which its 8-bit integers do not hold")),
+    if node.text("mode", "constant") != "constant" {
+        return Ok(Some(0));
     }
+    let real = fill_real(walk, node)?;
+    Ok(function.values.iter().position(|&known| known == real).map(|entry| entry as u8))
+}
+
+/// A `Pad` with a value between two steps, before a quantize node.
+pub(super) fn emit_pad<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &Target) -> Step<Id> {
+    let function = walk.function(node, 0)?;
+    let fill = target.grid.quantize(fill_real(walk, node)?);
+    let id = walk.write_table(target.at, &function, target.grid)?;
+    pad(walk, node, id, fill)
 }
 
 /// The result of a `Concat`: without a new scale where all inputs have the same.

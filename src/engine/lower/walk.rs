@@ -6,8 +6,10 @@ use std::rc::Rc;
 
 use super::super::program::{Bounds, Id};
 use super::draft::{At, Draft};
-use super::value::{Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported};
-use super::{LowerError, conv, elementwise, matmul, norm, pool, qoperator, resize, shape_ops, tables};
+use super::value::{
+    Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported,
+};
+use super::{LowerError, conv, elementwise, layer_norm, matmul, norm, pool, qoperator, resize, shape_ops, tables};
 use crate::onnx::shapes::{self, NoShape, Shapes};
 use crate::onnx::{Attribute, Graph, Model, Node, Tensor};
 
@@ -117,9 +119,7 @@ impl<'a> Walk<'a> {
         let (model, place) = (self.model.origin.clone(), self.graph().nodes[index].place());
         match refusal {
             Refusal::Quantization(reason) => LowerError::Quantization { model, place, reason },
-            Refusal::Graph(reason) | Refusal::Unsupported(reason) => {
-                LowerError::Graph { model, place, reason }
-            }
+            Refusal::Graph(reason) | Refusal::Unsupported(reason) => LowerError::Graph { model, place, reason },
         }
     }
 
@@ -153,7 +153,8 @@ impl<'a> Walk<'a> {
         }
         match node.standard_op() {
             "Constant" => Ok(vec![self.constant_node(node)?]),
-            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "PRelu" => {
+"Div" if layer_norm::parts(self, node).is_some() => Ok(vec![Value::Pending(Pending::new(index))]),
+            "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "PRelu" => {
                 Ok(vec![elementwise::visit(self, index, node)?])
             }
             op if shape_ops::is_move(op) => shape_ops::visit(self, index, node),
@@ -161,8 +162,8 @@ impl<'a> Walk<'a> {
             "MaxPool" | "GlobalMaxPool" => pool::visit_max(self, node).map(|value| vec![value]),
             "ArgMax" => Ok(vec![norm::visit_arg_max(self, node)?]),
             "Concat" => shape_ops::visit_concat(self, index, node),
-            "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool"
-            | "ReduceMean" | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
+            "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool" | "ReduceMean"
+            | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
                 self.require_quantized(node, 0)?;
                 Ok(vec![Value::Pending(Pending::new(index))])
             }
@@ -183,7 +184,7 @@ impl<'a> Walk<'a> {
             high: pending.high,
         };
         let op = node.standard_op();
-        if pending.has_affine() && !conv::is_weighted(op) {
+        if pending.has_affine() && !conv::is_weighted(op) && op != "Div" {
             return unsupported("its result is scaled or shifted before it is quantized");
         }
         let mut id = match op {
@@ -191,17 +192,19 @@ impl<'a> Walk<'a> {
             "ConvTranspose" => conv::emit_transposed(self, node, &target)?,
             "Gemm" | "MatMul" => matmul::emit(self, node, &target)?,
             "ConvInteger" | "MatMulInteger" => qoperator::emit_integer(self, node, &target)?,
-            "Add" | "Sub" | "Mul" => elementwise::emit(self, node, &target)?,
+            "Add" | "Sum" | "Sub" | "Mul" => elementwise::emit(self, node, &target)?,
             "AveragePool" | "GlobalAveragePool" => pool::emit_average(self, node, &target)?,
             "ReduceMean" | "ReduceSum" => pool::emit_reduce(self, node, &target)?,
             "Resize" | "Upsample" => resize::emit_linear(self, node, &target)?,
             "Softmax" => norm::emit_softmax(self, node, &target)?,
-            "LayerNormalization" => norm::emit_layer_norm(self, node, &target)?,
+            "LayerNormalization" => layer_norm::emit(self, node, &target)?,
+            "Div" => layer_norm::emit_parts(self, node, &target)?,
+            "Pad" => shape_ops::emit_pad(self, node, &target)?,
             "Concat" => shape_ops::emit_concat(self, node, &target)?,
             _ => return unsupported("the operator has no int8 form"),
         };
         // Kinds without bounds of their own get a table; the others hold it already.
-        if matches!(op, "Resize" | "Upsample" | "Softmax" | "LayerNormalization" | "Concat") {
+        if matches!(op, "Resize" | "Upsample" | "Softmax" | "LayerNormalization" | "Div" | "Concat" | "Pad") {
             let Bounds { low, high } = target.bounds();
             let tables = (0..=255u8).map(|value| value.clamp(low, high)).collect();
             id = self.draft.table(target.at, id, tables, grid);
@@ -291,8 +294,7 @@ impl<'a> Walk<'a> {
     pub(super) fn shape(&self, name: &str) -> Step<&[usize]> {
         match self.shapes.get(name) {
             Some(shape) if shape.contains(&0) => unsupported(format!("tensor {name} is empty")),
-            Some(shape) => match shape.iter().try_fold(1u32, |n, &size| n.checked_mul(size.try_into().ok()?))
-            {
+            Some(shape) => match shape.iter().try_fold(1u32, |n, &size| n.checked_mul(size.try_into().ok()?)) {
                 Some(elements) if elements < 1 << 31 => Ok(shape),
                 _ => contradiction(format!("tensor {name} of shape {shape:?} is too large")),
             },

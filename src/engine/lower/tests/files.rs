@@ -8,13 +8,7 @@ fn print_files() {
         match super::super::lower(&model) {
             Err(error) => println!("{path}: ERROR {error}"),
             Ok(lowered) => {
-                println!(
-                    "{path}: {} programs, {} kept, whole {} in {:?}",
-                    lowered.programs.len(),
-                    lowered.kept.len(),
-                    lowered.whole().is_some(),
-                    start.elapsed()
-                );
+                println!("{path}: {} programs, {} kept, whole {} in {:?}", lowered.programs.len(), lowered.kept.len(), lowered.whole().is_some(), start.elapsed());
                 for kept in &lowered.kept {
                     println!("   kept {} {}: {}", kept.operator, kept.node, kept.reason);
                 }

@@ -52,17 +52,23 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Size {
+pub enum Size {
     Frame,
     Network,
 }
 
+impl Size {
+    pub fn of_masks(self) -> MaskSize {
+        match self {
+            Size::Frame => MaskSize::Frame,
+            Size::Network => MaskSize::Network,
+        }
+    }
+}
+
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, card) = args.model.load()?;
-    let mask_size = match args.mask_size {
-        Size::Frame => MaskSize::Frame,
-        Size::Network => MaskSize::Network,
-    };
+    let mask_size = args.mask_size.of_masks();
     let mut segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
     let mut source = match &args.source {
         Some(source) => camera::open(source)?,

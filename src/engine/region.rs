@@ -3,16 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::rules::{InferenceResult, InferenceRulesOp as _, Solver, TensorProxy, check_input_arity, check_output_arity};
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::ops::expandable::{Expansion, expand};
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 
-use crate::onnx::Graph;
 use super::program::{Element, Port, Tensor as ProgramTensor};
 use super::run::Runner;
+use crate::onnx::Graph;
 
 /// Domain and operator of the nodes that `lower` leaves in place of programs, and the attribute with the program's index.
 pub(super) const DOMAIN: &str = "ai.sedge";
@@ -50,7 +49,12 @@ impl Expansion for Placeholder {
         Ok(())
     }
 
-    fn wire(&self, _prefix: &str, _model: &mut TypedModel, _inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+    fn wire(
+        &self,
+        _prefix: &str,
+        _model: &mut TypedModel,
+        _inputs: &[OutletId],
+    ) -> TractResult<TVec<OutletId>> {
         bail!("no program is in this place")
     }
 }
@@ -87,7 +91,9 @@ impl Region {
 
     fn output_facts(&self) -> TVec<(DatumType, TVec<usize>)> {
         let runner = self.runner();
-        (0..runner.outputs().len()).map(|index| fact(&runner.outputs()[index], runner.output_tensor(index))).collect()
+        (0..runner.outputs().len())
+            .map(|index| fact(&runner.outputs()[index], runner.output_tensor(index)))
+            .collect()
     }
 }
 
@@ -166,8 +172,11 @@ impl EvalOp for Region {
                 }
                 Element::I8 => {
                     let values = input.try_as_plain_ram()?;
-                    let unsigned: Vec<u8> =
-                        values.as_slice::<i8>()?.iter().map(|&value| (i16::from(value) + 128) as u8).collect();
+                    let unsigned: Vec<u8> = values
+                        .as_slice::<i8>()?
+                        .iter()
+                        .map(|&value| (i16::from(value) + 128) as u8)
+                        .collect();
                     runner.set_input_u8(index, &unsigned);
                 }
             }
@@ -189,7 +198,8 @@ impl EvalOp for Region {
                         Tensor::from_shape(&shape, &values)?
                     }
                     Element::I64 => {
-                        let values: Vec<i64> = runner.output_classes(index).into_iter().map(i64::from).collect();
+                        let values: Vec<i64> =
+                            runner.output_classes(index).into_iter().map(i64::from).collect();
                         Tensor::from_shape(&shape, &values)?
                     }
                 };

@@ -7,13 +7,13 @@ use tract_onnx::prelude::InferenceModelExt;
 
 use super::EngineError;
 use super::guard::guarded;
-#[cfg(feature = "host")]
-use super::tensors;
 use super::lower::lower;
 use super::plan::Plan;
 use super::program::{Element, Program};
 use super::region::{self, Region};
 use super::run::Runner;
+#[cfg(feature = "host")]
+use super::tensors;
 use crate::kernels;
 use crate::onnx::{DataType, Model};
 

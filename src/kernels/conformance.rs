@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    Depthwise, Epilogue, Kernels, Matrix, Output, Patches, Q, Q_OFFSET, Residual, Scratch, available,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, Patches, Q, Q_OFFSET, Residual, Scratch, available,
     generic::Generic,
 };
 
@@ -270,6 +270,36 @@ fn check_matrix(kernels: &dyn Kernels, case: &MatrixCase) -> Result<(), String> 
     })
 }
 
+/// A 3x3 convolution of stride 1, against the definition of the same matrix product. Kernels that have none pass.
+fn check_conv3x3(kernels: &dyn Kernels, case: &MatrixCase) -> Result<(), String> {
+    let MatrixCase { shape, outputs, channels, ending } = case;
+    let numbers = &mut Numbers(ending.seed);
+    let depth = shape.taps.len() * shape.run;
+    let data = shape.data(numbers, ending.magnitude);
+    let stride = channels.len() + 3;
+    let residuals = (shape.width * shape.height - 1) * stride + channels.len();
+    let numbered = Numbered::new(ending, numbers, (*outputs, depth), residuals);
+    let matrix = Matrix {
+        outputs: *outputs,
+        depth,
+        weights: &numbered.weights,
+        bias: &numbered.bias,
+        zero_point: i32::from(ending.zeros[0]) + Q_OFFSET,
+    };
+    let Some(packed) = kernels.pack_conv3x3(&matrix) else { return Ok(()) };
+    let defined = Generic.pack_matrix(&matrix);
+    let epilogue = numbered.epilogue(ending, stride);
+    let patches = shape.patches(&data);
+    compare(kernels, (shape, channels.len(), ending), |run, out| {
+        let mut scratch = Scratch::with_bytes(kernels.conv3x3_scratch_bytes(depth / 9));
+        if run.isa() == Isa::Generic {
+            run.matrix(&patches, &defined, channels.clone(), &epilogue, out, &mut scratch);
+        } else {
+            run.conv3x3(&patches, &packed, channels.clone(), &epilogue, out, &mut scratch);
+        }
+    })
+}
+
 /// A depthwise convolution; the run of the shape is its channels.
 #[derive(Clone, Debug)]
 struct DepthwiseCase {
@@ -429,6 +459,39 @@ fn parts_of_the_channels_of_a_matrix() {
 }
 
 #[test]
+fn conv3x3_of_every_size_around_tiles() {
+    let mut cases = Vec::new();
+    for (width, height) in
+        [(1, 1), (2, 5), (3, 3), (4, 4), (5, 2), (7, 7), (8, 8), (9, 6), (12, 13), (30, 17)]
+    {
+        for channels in [16, 17, 24, 32, 40, 64] {
+            for outputs in [8, 16, 21, 32] {
+                let shape = [Shape::runs, Shape::filter][outputs / 8 % 2](3, 1, channels, width, height);
+                cases.push(MatrixCase { shape, outputs, channels: 0..outputs, ending: USUAL });
+            }
+        }
+    }
+    for channels in [200, 256, 512] {
+        let ending = Ending { magnitude: Magnitude::Ends, ..USUAL };
+        let shape = Shape::runs(3, 1, channels, 5, 4);
+        cases.push(MatrixCase { shape, outputs: 16, channels: 0..16, ending });
+    }
+    assert_all(&cases, check_conv3x3);
+}
+
+#[test]
+fn conv3x3_with_every_epilogue_and_parts_of_the_channels() {
+    let mut cases = Vec::new();
+    for ending in endings() {
+        for channels in [0..40, 0..16, 16..32, 3..40, 5..9, 15..33] {
+            let shape = Shape::runs(3, 1, 19, 9, 6);
+            cases.push(MatrixCase { shape, outputs: 40, channels, ending });
+        }
+    }
+    assert_all(&cases, check_conv3x3);
+}
+
+#[test]
 fn depthwise_of_every_size_around_tiles() {
     let mut cases = Vec::new();
     for channels in [0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 48, 63, 64, 65, 72, 96, 144] {
@@ -515,6 +578,26 @@ proptest! {
         for channels in [0..outputs, start..end] {
             let case = MatrixCase { shape: shape.clone(), outputs, channels, ending };
             prop_assert_eq!(check_all(&[case], check_matrix), Ok(()));
+        }
+    }
+
+    #[test]
+    fn any_conv3x3(
+        channels in 16..50usize,
+        size in (1..20usize, 1..12usize),
+        row_gap in 0..50usize,
+        outputs in 8..50usize,
+        part in any::<(u16, u16)>(),
+        ending in any_ending(),
+    ) {
+        let start = usize::from(part.0) % outputs;
+        let end = start + 1 + usize::from(part.1) % (outputs - start);
+        let mut shape = Shape::runs(3, 1, channels, size.0, size.1);
+        shape.row_gap += row_gap;
+        shape.taps = (0..3).map(|row| 7 + row * shape.row_step()).collect();
+        for channels in [0..outputs, start..end] {
+            let case = MatrixCase { shape: shape.clone(), outputs, channels, ending };
+            prop_assert_eq!(check_all(&[case], check_conv3x3), Ok(()));
         }
     }
 

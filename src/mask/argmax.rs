@@ -213,6 +213,9 @@ impl Masker {
         mask.width = width;
         mask.height = height;
         mask.data.resize(columns * rows, 0);
+        // As many as there can be, so that no later frame makes them grow.
+        self.settled.reserve(columns);
+        self.open.reserve(columns / 2 + 1);
         self.write_keys(&logits);
         let taps = std::mem::take(&mut self.rows);
         let mut pair = None;
@@ -332,7 +335,7 @@ fn first(classes: usize) -> (f32, Key) {
 }
 
 fn check(logits: &Logits, region: Region, width: u32, height: u32) -> Result<(), MaskError> {
-    let Logits { data, classes, height: rows, width: columns } = *logits;
+    let Logits { data, classes, height: rows, width: columns, .. } = *logits;
     if !(1..=256).contains(&classes) {
         return Err(MaskError::Classes { classes });
     }

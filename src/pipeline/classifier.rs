@@ -1,7 +1,9 @@
 //! From a frame to the class of the whole image.
 
-use super::PipelineError;
+use std::time::Instant;
+
 use super::network::Network;
+use super::{PipelineError, Times};
 use crate::engine::{Options, Session};
 use crate::frame::Frame;
 use crate::onnx::{Card, Model};
@@ -62,8 +64,19 @@ impl Classifier {
     /// # Errors
     /// When the frame is broken or the engine fails.
     pub fn classify(&mut self, frame: &Frame) -> Result<usize, PipelineError> {
+        self.classify_timed(frame).map(|(class, _)| class)
+    }
+
+    /// As [`Classifier::classify`], with the time of each step; `mask` is that of finding the highest score.
+    ///
+    /// # Errors
+    /// As [`Classifier::classify`].
+    pub fn classify_timed(&mut self, frame: &Frame) -> Result<(usize, Times), PipelineError> {
+        let start = Instant::now();
         self.network.prepare(frame)?;
+        let prepared = Instant::now();
         self.network.infer()?;
+        let inferred = Instant::now();
         let scores = self.network.values()?;
         let mut best = 0;
         for (class, &score) in scores.iter().enumerate() {
@@ -71,6 +84,7 @@ impl Classifier {
                 best = class;
             }
         }
-        Ok(best)
+        let times = Times { prepare: prepared - start, infer: inferred - prepared, mask: inferred.elapsed() };
+        Ok((best, times))
     }
 }

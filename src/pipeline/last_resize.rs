@@ -5,7 +5,7 @@ use crate::mask::{Coordinates, Resized};
 use crate::onnx::{Dim, Model};
 
 /// `model` without the linear resize of height and width that writes its only output, and that resize; `None` if it does not end so.
-pub(super) fn cut(model: &Model) -> Option<(Model, Resized)> {
+pub fn without_last_resize(model: &Model) -> Option<(Model, Resized)> {
     let [output] = model.graph.outputs.as_slice() else { return None };
     let at = model.graph.nodes.iter().position(|node| node.output() == output.name)?;
     let node = &model.graph.nodes[at];

@@ -8,6 +8,7 @@ mod run;
 mod segmenter;
 
 pub use classifier::Classifier;
+pub use last_resize::without_last_resize;
 pub use latency::Latency;
 pub use run::{Options, Run, Stage, Step, Summary};
 pub use segmenter::{MaskSize, Segmenter, Times};

@@ -67,10 +67,9 @@ impl Network {
         self.resized
     }
 
-    /// Runs once, which also warms up and makes the shape known.
+    /// Makes the output's shape known; tract tells it by running once.
     pub(super) fn try_out(&mut self) -> Result<(), PipelineError> {
-        if let Some(mut runner) = self.session.int8() {
-            runner.run();
+        if let Some(runner) = self.session.int8() {
             self.shape = runner.output_tensor(0).onnx_shape();
             self.values = vec![0.0; self.shape.iter().product()];
         }
@@ -136,8 +135,7 @@ impl Network {
 /// What the engine stores for each pixel value: the same numbers as if the values of `tables` were quantized one by one.
 fn stored_tables(runner: &Runner, tables: &[[f32; 256]]) -> Vec<[Q; 256]> {
     let tensor = runner.input_tensor(0);
-    let quantization =
-        Quantization { scale: tensor.scale, zero: i32::from(tensor.zero_point) + Q_OFFSET };
+    let quantization = Quantization { scale: tensor.scale, zero: i32::from(tensor.zero_point) + Q_OFFSET };
     let quantized = |table: &[f32; 256]| {
         let mut stored = [0; 256];
         runner.plan().kernels.quantize(table, &quantization, &mut stored);

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::PipelineError;
-use super::last_resize;
 use super::network::Network;
+use super::{PipelineError, without_last_resize};
 use crate::engine::{Options, Session};
 use crate::frame::Frame;
 use crate::mask::{Class, Logits, Mask, MaskError, Masker, classes_from_names};
@@ -58,7 +57,7 @@ impl Segmenter {
         mask_size: MaskSize,
         options: &Options,
     ) -> Result<Segmenter, PipelineError> {
-        let mut network = match last_resize::cut(model) {
+        let mut network = match without_last_resize(model) {
             Some((cut, resized)) => Network::new(&cut, card, options, Some(resized))?,
             None => Network::new(model, card, options, None)?,
         };
@@ -121,7 +120,9 @@ impl Segmenter {
                 frame: frame.number,
             });
         }
-        let &[_, classes, height, width] = self.network.shape() else { unreachable!("checked when it was made") };
+        let &[_, classes, height, width] = self.network.shape() else {
+            unreachable!("checked when it was made")
+        };
         let logits = Logits { data, classes, height, width, resized: self.network.resized() };
         let (width, height) = match self.mask_size {
             MaskSize::Frame => (frame.width, frame.height),

@@ -37,8 +37,8 @@ impl Plan {
         }
     }
 
-    /// Multiply-accumulates of all steps.
-    pub fn macs(&self, op: &Op) -> u64 {
+    /// Multiply-accumulates of one operator.
+    fn macs(&self, op: &Op) -> u64 {
         let dims = |id: usize| &self.program.tensors[id].dims;
         let product = |sizes: &[usize]| sizes.iter().map(|&size| size as u64).product::<u64>();
         match &op.kind {
@@ -69,7 +69,8 @@ impl Plan {
                     groups if groups == dims(op.output)[3] && groups == dims(op.inputs[0])[3] => "Depthwise",
                     _ => "GroupedConv",
                 };
-                let stride = if window.strides == [1, 1] { String::new() } else { format!("/{}", window.strides[0]) };
+                let stride =
+                    if window.strides == [1, 1] { String::new() } else { format!("/{}", window.strides[0]) };
                 format!("{kind} {height}x{width}{stride}")
             }
             Kind::ConvTranspose { window, .. } => {
@@ -80,7 +81,10 @@ impl Plan {
             Kind::Mul { .. } => "Mul".to_string(),
             Kind::Table { .. } => "Table".to_string(),
             Kind::Concat { .. } => {
-                let copies = op.inputs.iter().filter(|&&input| self.places[input].map(|place| place.start) != self.places[op.output].map(|place| place.start));
+                let copies = op.inputs.iter().filter(|&&input| {
+                    self.places[input].map(|place| place.start)
+                        != self.places[op.output].map(|place| place.start)
+                });
                 match copies.count() {
                     0 => return None,
                     _ => "Concat".to_string(),
@@ -92,7 +96,9 @@ impl Plan {
             Kind::Nearest { .. } => "Nearest".to_string(),
             Kind::Linear { .. } => "Linear".to_string(),
             Kind::MaxPool { window } => format!("MaxPool {}x{}", window.kernel[0], window.kernel[1]),
-            Kind::AveragePool { window, .. } => format!("AveragePool {}x{}", window.kernel[0], window.kernel[1]),
+            Kind::AveragePool { window, .. } => {
+                format!("AveragePool {}x{}", window.kernel[0], window.kernel[1])
+            }
             Kind::Reduce { .. } => "Reduce".to_string(),
             Kind::Softmax { .. } => "Softmax".to_string(),
             Kind::LayerNorm { .. } => "LayerNorm".to_string(),

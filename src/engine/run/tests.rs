@@ -80,14 +80,30 @@ impl Builder {
         self.op(Kind::Conv { window, weights, bounds }, &[input], &[dims[0], size(0), size(1), outputs])
     }
 
-    fn same(&mut self, input: Id, outputs: usize, kernel: usize, stride: usize, dilation: usize, groups: usize) -> Id {
+    fn same(
+        &mut self,
+        input: Id,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+        groups: usize,
+    ) -> Id {
         let pad = (kernel - 1) * dilation / 2;
         let window =
             Window { kernel: [kernel; 2], strides: [stride; 2], pads: [pad; 4], dilations: [dilation; 2] };
         self.conv(input, outputs, window, groups)
     }
 
-    fn transposed(&mut self, input: Id, outputs: usize, kernel: usize, stride: usize, pad: usize, groups: usize) -> Id {
+    fn transposed(
+        &mut self,
+        input: Id,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        pad: usize,
+        groups: usize,
+    ) -> Id {
         let dims = self.dims(input);
         let window = Window { kernel: [kernel; 2], strides: [stride; 2], pads: [pad; 4], dilations: [1; 2] };
         let size = |axis: usize| (dims[axis + 1] - 1) * stride + kernel - 2 * pad;
@@ -126,7 +142,8 @@ impl Builder {
         let places = |size: usize, count: usize| -> Vec<Between> {
             (0..count)
                 .map(|index| {
-                    let at = ((index as f32 + 0.5) / count as f32 * size as f32 - 0.5).clamp(0.0, size as f32 - 1.0);
+                    let at = ((index as f32 + 0.5) / count as f32 * size as f32 - 0.5)
+                        .clamp(0.0, size as f32 - 1.0);
                     let low = at as usize;
                     Between { low, high: (low + 1).min(size - 1), fraction: at - low as f32 }
                 })
@@ -218,7 +235,11 @@ fn u_net(seed: u64, size: usize) -> Program {
 fn programs_give_what_the_reference_gives() {
     let mut failures = Vec::new();
     for (size, wide) in [(17, 24), (32, 96), (64, 144), (151, 48)] {
-        failures.extend(check(&format!("inverted residuals {size} {wide}"), &inverted_residuals(3, size, wide), 5));
+        failures.extend(check(
+            &format!("inverted residuals {size} {wide}"),
+            &inverted_residuals(3, size, wide),
+            5,
+        ));
     }
     for size in [8, 20, 64] {
         failures.extend(check(&format!("u-net {size}"), &u_net(11, size), 7));

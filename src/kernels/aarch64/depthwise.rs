@@ -5,7 +5,10 @@
 
 #![allow(unsafe_code)]
 
-use super::requantize::{Mode, Requantize, Target};
+use core::arch::aarch64::{int8x16_t, int32x4_t, vld1q_s8, vld1q_s32};
+
+use super::rounding::{Mode, Requantize};
+use super::target::Target;
 use super::{folded_sum, largest_sum};
 use crate::kernels::{Depthwise, Epilogue, Output, PackedDepthwise, Patches, Q};
 
@@ -24,7 +27,8 @@ pub fn first_channel(group: usize, channels: usize) -> usize {
 
 /// Start values of the sums, padded to a whole group, then how far from 0 each sum may be.
 pub fn bias(weights: &Depthwise) -> Vec<i32> {
-    let filter = |channel: usize| (0..weights.taps).map(move |tap| weights.weights[tap * weights.channels + channel]);
+    let filter =
+        |channel: usize| (0..weights.taps).map(move |tap| weights.weights[tap * weights.channels + channel]);
     let folded = |channel| folded_sum(weights.bias[channel], filter(channel), weights.zero_point);
     let padding = weights.channels.max(GROUP) - weights.channels;
     (0..weights.channels)
@@ -110,7 +114,8 @@ pub unsafe trait Filters {
 fn column_distance(taps: &[usize]) -> Option<usize> {
     let &[a, b, _, d, .., g, _, _] = taps else { return None };
     let (column, row) = (b.checked_sub(a)?, d.checked_sub(a)?);
-    let regular = taps.len() == 9 && taps.iter().enumerate().all(|(i, &tap)| tap == a + i / 3 * row + i % 3 * column);
+    let regular =
+        taps.len() == 9 && taps.iter().enumerate().all(|(i, &tap)| tap == a + i / 3 * row + i % 3 * column);
     (regular && g >= a).then_some(column)
 }
 
@@ -121,7 +126,12 @@ fn column_distance(taps: &[usize]) -> Option<usize> {
 ///
 /// # Safety
 /// The instruction set is there, and `weights` are what `pack` of the same one made.
-pub unsafe fn run<F: Filters>(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
+pub unsafe fn run<F: Filters>(
+    patches: &Patches,
+    weights: &PackedDepthwise,
+    epilogue: &Epilogue,
+    out: &mut Output,
+) {
     let (pixels, channels) = (patches.pixels(), weights.channels);
     if pixels == 0 || channels == 0 {
         return;
@@ -210,7 +220,35 @@ unsafe fn three_by_three<F: Filters, const STRIDE: usize>(line: &Line) {
             Mode::Positive => F::three_by_three::<STRIDE, { Mode::Positive as usize }>(line),
             Mode::Whole => F::three_by_three::<STRIDE, { Mode::Whole as usize }>(line),
             Mode::Bounded => F::three_by_three::<STRIDE, { Mode::Bounded as usize }>(line),
+            Mode::Added => F::three_by_three::<STRIDE, { Mode::Added as usize }>(line),
             Mode::Any => F::three_by_three::<STRIDE, { Mode::Any as usize }>(line),
         }
+    }
+}
+
+/// Sixteen start values.
+///
+/// # Safety
+/// They may be read.
+#[inline(always)]
+pub unsafe fn start(bias: *const i32) -> [int32x4_t; 4] {
+    // SAFETY: the caller's promise.
+    core::array::from_fn(|i| unsafe { vld1q_s32(bias.add(4 * i)) })
+}
+
+/// The values of `channels` channels, at most sixteen.
+///
+/// # Safety
+/// They may be read.
+#[inline(always)]
+pub unsafe fn load(from: *const Q, channels: usize) -> int8x16_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if channels >= GROUP {
+            return vld1q_s8(from);
+        }
+        let mut lanes = [0; GROUP];
+        core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), channels);
+        vld1q_s8(lanes.as_ptr())
     }
 }

@@ -6,20 +6,28 @@
 
 mod depthwise;
 mod dot;
+mod i8mm;
+mod neon;
 mod product;
-mod requantize;
+mod rounding;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use dot::NeonDot;
+pub use i8mm::NeonI8mm;
+pub use neon::Neon;
 
 use super::{Kernels, Matrix};
 
 /// The kernels that this processor can run, slowest first.
 pub fn available() -> Vec<&'static dyn Kernels> {
-    let mut kernels: Vec<&'static dyn Kernels> = vec![];
+    let mut kernels: Vec<&'static dyn Kernels> = vec![&Neon];
     if let Some(dot) = NeonDot::detected() {
         kernels.push(dot);
+    }
+    if let Some(i8mm) = NeonI8mm::detected() {
+        kernels.push(i8mm);
     }
     kernels
 }

@@ -8,7 +8,8 @@
 
 use core::ops::Range;
 
-use super::requantize::{Requantize, Target};
+use super::rounding::Requantize;
+use super::target::Target;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Q, Scratch};
 
 /// Most pixels in a block.
@@ -20,24 +21,45 @@ const fn pitch(depth: usize) -> usize {
     depth.next_multiple_of(16) + 16
 }
 
-/// The terms of a sum, as they lie behind a pixel's address: `count` runs of `run` values, the next one's offset
-/// `tap_bytes` behind the last one's in `taps`.
+/// The pixels of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// The first value of each patch's first run.
+    pub sources: [*const Q; BLOCK_PIXELS_MAX],
+    /// Where each pixel's output channels begin.
+    pub outs: [*mut Q; BLOCK_PIXELS_MAX],
+}
+
+/// The terms of a sum, as they lie behind a pixel's source.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// Offsets of the runs.
-    pub taps: *const usize,
-    /// Bytes from an offset to the next one that counts.
-    pub tap_bytes: usize,
-    /// Runs; at least 1.
-    pub count: usize,
+    /// Offset of the first run; every `joined`-th of those behind it begins another one.
+    taps: *const usize,
+    joined: usize,
+    /// Runs after the first.
+    pub more: usize,
     /// Values of a run, a multiple of what the kernel asked for.
     pub run: usize,
+}
+
+impl Terms {
+    /// How far behind the source run `index` begins.
+    ///
+    /// # Safety
+    /// `index <= more`.
+    #[inline(always)]
+    pub unsafe fn offset(&self, index: usize) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.taps.add(index * self.joined)).wrapping_sub(*self.taps) }
+    }
 }
 
 /// A panel and what it meets.
 pub struct Panel<'a> {
     /// The panel's weights.
     pub weights: *const i8,
+    /// What is packed behind the weights of all of [`Tiles::CHANNELS`].
+    pub marks: *const i8,
     /// Start values of its sums, [`Tiles::BIAS`] a channel.
     pub bias: *const i32,
     /// The panel's channels: fewer than [`Tiles::CHANNELS`] at the end of a matrix.
@@ -51,8 +73,8 @@ pub struct Panel<'a> {
 /// The inner part of a matrix product in one instruction set.
 ///
 /// # Safety
-/// `panel` reads no more than: for each of `sources`, `terms.run` values behind each offset; `terms.count * terms.run`
-/// weights for each channel of the panel (their number rounded up to what `pack` made of it); the panel's bias.
+/// `panel` reads no more than: for each pixel, `terms.run` values of each run; as many weights for each channel of the
+/// panel (the number of channels rounded up to what `pack` made of it) and what is packed with them; the panel's bias.
 pub unsafe trait Tiles {
     /// Channels of a panel.
     const CHANNELS: usize;
@@ -63,12 +85,20 @@ pub unsafe trait Tiles {
     /// Several runs are read in place if they are multiples of this.
     const RUN: usize;
 
+    /// Channels that are computed where a panel has `channels`.
+    fn width(channels: usize) -> usize;
+
+    /// Bytes of a panel's weights and of what is packed with them.
+    fn panel_bytes(depth: usize) -> usize {
+        Self::CHANNELS * depth
+    }
+
     /// All pixels of a block.
     ///
     /// # Safety
-    /// The instruction set is there; all that the trait's contract lists is readable; `outs`, as many as `sources`, are
-    /// addresses of output pixels as [`Target::store`] wants them; `pixel` is the first one's index.
-    unsafe fn panel(panel: &Panel, sources: &[*const Q], outs: &[*mut Q], pixel: usize);
+    /// The instruction set is there; all that the trait's contract lists is readable; outputs are as [`Target::store`]
+    /// wants them; the first `length` of `places` are used; `first` is the index of the first pixel.
+    unsafe fn panel(panel: &Panel, places: &Places, length: usize, first: usize);
 }
 
 /// Bytes that `depth` weights of a channel take.
@@ -82,7 +112,7 @@ fn block_pixels(depth: usize) -> usize {
 }
 
 /// Bytes of scratch for patches of `depth` values.
-pub fn scratch_bytes<T: Tiles>(depth: usize) -> usize {
+pub fn scratch_bytes(depth: usize) -> usize {
     block_pixels(depth) * pitch(depth)
 }
 
@@ -90,7 +120,8 @@ pub fn scratch_bytes<T: Tiles>(depth: usize) -> usize {
 fn joined(taps: &[usize], run: usize) -> usize {
     let follows = |i: usize| taps[i] == taps[i - 1] + run;
     let length = (1..taps.len()).find(|&i| !follows(i)).unwrap_or(taps.len()).max(1);
-    let regular = taps.len().is_multiple_of(length) && (1..taps.len()).all(|i| follows(i) != i.is_multiple_of(length));
+    let regular =
+        taps.len().is_multiple_of(length) && (1..taps.len()).all(|i| follows(i) != i.is_multiple_of(length));
     if regular { length } else { 1 }
 }
 
@@ -120,13 +151,19 @@ pub unsafe fn run<T: Tiles>(
     let out_end = (patches.height - 1) * out.row_step + (patches.width - 1) * out.step + channels.len();
     assert!(out_end <= out.data.len(), "output lies inside its data");
     if let Some(with) = &epilogue.residual {
-        assert!((pixels - 1) * with.stride + channels.len() <= with.data.len(), "one value to add for each output");
+        assert!(
+            (pixels - 1) * with.stride + channels.len() <= with.data.len(),
+            "one value to add for each output"
+        );
     }
-    let tail_channels = (weights.outputs % T::CHANNELS).next_power_of_two();
-    let padded_outputs = weights.outputs / T::CHANNELS * T::CHANNELS
-        + if weights.outputs.is_multiple_of(T::CHANNELS) { 0 } else { tail_channels.max(4) };
-    assert!(weights.data.len() >= padded_outputs * depth, "weights packed for this instruction set");
-    assert!(weights.bias.len() >= padded_outputs * T::BIAS + weights.outputs, "bias packed for this instruction set");
+    let whole = weights.outputs / T::CHANNELS * T::CHANNELS;
+    let padded_outputs = whole + if whole < weights.outputs { T::width(weights.outputs - whole) } else { 0 };
+    let panels = weights.outputs.div_ceil(T::CHANNELS);
+    assert!(weights.data.len() >= panels * T::panel_bytes(depth), "weights packed for this instruction set");
+    assert!(
+        weights.bias.len() >= padded_outputs * T::BIAS + weights.outputs,
+        "bias packed for this instruction set"
+    );
 
     let largest = &weights.bias[weights.bias.len() - weights.outputs..];
     let requantize = Requantize::new(epilogue, channels.clone(), largest);
@@ -134,12 +171,15 @@ pub unsafe fn run<T: Tiles>(
     let (count, run) = (patches.taps.len() / joined.max(1), patches.run * joined);
     let in_place = weights.depth > 0 && run.is_multiple_of(if count == 1 { T::DEPTH } else { T::RUN });
     let terms = if in_place {
-        Terms { taps: patches.taps.as_ptr(), tap_bytes: joined * size_of::<usize>(), count, run }
+        Terms { taps: patches.taps.as_ptr(), joined, more: count - 1, run }
     } else {
-        Terms { taps: &0, tap_bytes: 0, count: 1, run: depth }
+        Terms { taps: &0, joined: 1, more: 0, run: depth }
     };
-    let mut sources = [core::ptr::null(); BLOCK_PIXELS_MAX];
-    let mut outs = [core::ptr::null_mut(); BLOCK_PIXELS_MAX];
+    let first_tap = patches.taps.first().copied().unwrap_or_default();
+    let mut places = Places {
+        sources: [core::ptr::null(); BLOCK_PIXELS_MAX],
+        outs: [core::ptr::null_mut(); BLOCK_PIXELS_MAX],
+    };
     let block = block_pixels(weights.depth);
     let pitch = pitch(weights.depth);
     let values = if in_place || weights.depth == 0 { 0 } else { block * pitch };
@@ -153,20 +193,19 @@ pub unsafe fn run<T: Tiles>(
         while done < length {
             let count = (patches.width - x).min(length - done);
             let base = y * patches.row_step + x * patches.step;
-            let (mut source, mut to) = (patches.data.as_ptr().wrapping_add(base), y * out.row_step + x * out.step);
-            for i in done..done + count {
-                sources[i] = source;
-                outs[i] = out.data.as_mut_ptr().wrapping_add(to);
-                source = source.wrapping_add(patches.step);
-                to += out.step;
-            }
-            if values > 0 {
+            let (mut source, source_step) = if values > 0 {
                 let to = copies.wrapping_add(done * pitch);
                 // SAFETY: the copies of a block's patches are inside `copies`.
                 unsafe { copy_patches(patches, joined, base, count, to, pitch) };
-                for i in 0..count {
-                    sources[done + i] = to.wrapping_add(i * pitch);
-                }
+                (to.cast_const(), pitch)
+            } else {
+                (patches.data.as_ptr().wrapping_add(base + first_tap), patches.step)
+            };
+            let mut to = out.data.as_mut_ptr().wrapping_add(y * out.row_step + x * out.step);
+            let sources = &mut places.sources[done..done + count];
+            for (from, place) in sources.iter_mut().zip(&mut places.outs[done..done + count]) {
+                (*from, *place) = (source, to);
+                (source, to) = (source.wrapping_add(source_step), to.wrapping_add(out.step));
             }
             (done, x) = (done + count, x + count);
             if x == patches.width {
@@ -177,7 +216,7 @@ pub unsafe fn run<T: Tiles>(
         while channel < channels.end {
             let width = T::CHANNELS.min(weights.outputs - channel);
             let start = channel.max(channels.start);
-            let mut tail = [0.0; 16];
+            let mut tail = [0.0; 32];
             let multipliers = if width == T::CHANNELS {
                 epilogue.multipliers[channel..][..width].as_ptr()
             } else {
@@ -186,7 +225,7 @@ pub unsafe fn run<T: Tiles>(
             };
             let count = channels.end.min(channel + width) - start;
             let target = Target {
-                mode: requantize.mode(count == T::CHANNELS || count == width && count.is_power_of_two() && count >= 4),
+                mode: requantize.mode(count == T::width(width)),
                 requantize: &requantize,
                 multipliers,
                 channel,
@@ -197,10 +236,12 @@ pub unsafe fn run<T: Tiles>(
             // SAFETY: panel `channel / CHANNELS` and its bias lie inside what was asserted above, patches inside the
             // data or the copies, outputs inside theirs.
             unsafe {
-                let weights_of_panel = weights.data.bytes().as_ptr().cast::<i8>().add(channel * depth);
+                let first_byte = channel / T::CHANNELS * T::panel_bytes(depth);
+                let weights_of_panel = weights.data.bytes().as_ptr().cast::<i8>().add(first_byte);
                 let bias = weights.bias.as_ptr().add(channel * T::BIAS);
-                let panel = Panel { weights: weights_of_panel, bias, channels: width, terms, target };
-                T::panel(&panel, &sources[..length], &outs[..length], first);
+                let marks = weights_of_panel.wrapping_add(T::CHANNELS * depth);
+                let panel = Panel { weights: weights_of_panel, marks, bias, channels: width, terms, target };
+                T::panel(&panel, &places, length, first);
             }
             channel += T::CHANNELS;
         }
@@ -212,7 +253,14 @@ pub unsafe fn run<T: Tiles>(
 ///
 /// # Safety
 /// The patches lie inside the data; at `to` there is room for `count` times `pitch`.
-unsafe fn copy_patches(patches: &Patches, joined: usize, base: usize, count: usize, to: *mut Q, pitch: usize) {
+unsafe fn copy_patches(
+    patches: &Patches,
+    joined: usize,
+    base: usize,
+    count: usize,
+    to: *mut Q,
+    pitch: usize,
+) {
     let run = patches.run * joined;
     for (index, tap) in patches.taps.iter().step_by(joined).enumerate() {
         let end = base + tap + run.next_multiple_of(16);
@@ -227,7 +275,9 @@ unsafe fn copy_patches(patches: &Patches, joined: usize, base: usize, count: usi
             for _ in 0..whole {
                 let mut i = 0;
                 while i < run {
-                    to.add(i).cast::<[Q; 16]>().write_unaligned(from.add(i).cast::<[Q; 16]>().read_unaligned());
+                    to.add(i)
+                        .cast::<[Q; 16]>()
+                        .write_unaligned(from.add(i).cast::<[Q; 16]>().read_unaligned());
                     i += 16;
                 }
                 (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));
@@ -239,3 +289,23 @@ unsafe fn copy_patches(patches: &Patches, joined: usize, base: usize, count: usi
         }
     }
 }
+
+/// All pixels of a block, the largest tiles first: `tiles!(panel, places, length, first, 4 four, 1 one)` calls `four`
+/// while four pixels are left, then `one`.
+macro_rules! tiles {
+    ($panel:ident, $places:ident, $length:ident, $first:ident, $($count:literal $tile:ident),*) => {{
+        let mut done = 0;
+        $(
+            while done + $count <= $length {
+                // SAFETY: at least as many pixels are left; the rest is the caller's promise.
+                unsafe {
+                    let sums = $tile($panel, &*$places.sources.as_ptr().add(done).cast::<[*const Q; $count]>());
+                    let outs = *$places.outs.as_ptr().add(done).cast::<[*mut Q; $count]>();
+                    $panel.target.store(&sums, outs, || $first + done);
+                }
+                done += $count;
+            }
+        )*
+    }};
+}
+pub(super) use tiles;

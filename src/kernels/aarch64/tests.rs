@@ -116,7 +116,13 @@ fn differs(kernels: &dyn Kernels, case: &Case, depthwise: bool, seed: u64) -> Op
         let mut data = vec![77 as Q; height * out_row];
         let mut out = Output { data: &mut data, step: out_step, row_step: out_row, width };
         if depthwise {
-            let weights = Depthwise { channels: outputs, taps: taps.len(), weights: &weights, bias: &bias, zero_point: zero };
+            let weights = Depthwise {
+                channels: outputs,
+                taps: taps.len(),
+                weights: &weights,
+                bias: &bias,
+                zero_point: zero,
+            };
             kernels.depthwise(&patches, &kernels.pack_depthwise(&weights), &epilogue, &mut out);
         } else {
             let matrix = Matrix { outputs, depth, weights: &weights, bias: &bias, zero_point: zero };
@@ -142,7 +148,8 @@ fn check(cases: &[Case], depthwise: bool) {
     let mut failures = vec![];
     for kernels in available() {
         for (seed, case) in cases.iter().enumerate() {
-            for (extremes, bounds) in [(false, case.bounds), (true, (5, -128, 127)), (false, (-7, -100, 90))] {
+            for (extremes, bounds) in [(false, case.bounds), (true, (5, -128, 127)), (false, (-7, -100, 90))]
+            {
                 let case = Case { extremes: case.extremes | extremes, bounds, ..*case };
                 failures.extend(differs(kernels, &case, depthwise, seed as u64));
             }
@@ -164,7 +171,11 @@ fn drawn(count: usize) -> Vec<Case> {
             dilation: 1 + numbers.below(2),
             inputs: [1, 3, 4, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64, 72, 96, 33][numbers.below(16)],
             outputs,
-            channels: if numbers.below(2) == 0 { (0, 0) } else { (start, start + 1 + numbers.below(outputs - start)) },
+            channels: if numbers.below(2) == 0 {
+                (0, 0)
+            } else {
+                (start, start + 1 + numbers.below(outputs - start))
+            },
             gap: numbers.below(2) * 3,
             residual: numbers.below(3) == 0,
             bounds: (-128, -128, [127, 60][numbers.below(2)]),
@@ -203,7 +214,15 @@ fn depthwise_convolutions_equal_the_definition() {
                 }
             }
             for width in 1..8 {
-                cases.push(Case { kernel, stride, inputs: 40, pixels: (5, width), residual: true, gap: 8, ..PLAIN });
+                cases.push(Case {
+                    kernel,
+                    stride,
+                    inputs: 40,
+                    pixels: (5, width),
+                    residual: true,
+                    gap: 8,
+                    ..PLAIN
+                });
             }
         }
     }
@@ -214,12 +233,15 @@ fn depthwise_convolutions_equal_the_definition() {
 #[test]
 fn rounding_equals_the_definition() {
     // One product a channel, multiplied so that ties, infinities and both ends of every type are met.
-    let multipliers = [0.5, -0.5, 0.25, 1.0, 1e-3, 300.0, 1e9, 3e38, -3e38, 0.0, -0.0, 1e-40, 0.1, 2.0, 16.5, 7e4];
+    let multipliers =
+        [0.5, -0.5, 0.25, 1.0, 1e-3, 300.0, 1e9, 3e38, -3e38, 0.0, -0.0, 1e-40, 0.1, 2.0, 16.5, 7e4];
     let data: Vec<i8> = (-128..=127).collect();
     let bias = [0, 1, -1, 3, i32::MAX, i32::MIN, 1 << 24, 0, 0, 5, 0, 8, 2, (1 << 24) + 1, 40, 0];
     let mut failures = vec![];
     for kernels in available() {
-        for (zero_point, low, high) in [(-128, -128, 127), (-127, -128, 127), (3, -128, 127), (127, -50, 50), (0, 9, -9)] {
+        for (zero_point, low, high) in
+            [(-128, -128, 127), (-127, -128, 127), (3, -128, 127), (127, -50, 50), (0, 9, -9)]
+        {
             let patches =
                 Patches { data: &data, taps: &[0], run: 1, step: 1, row_step: 256, width: 256, height: 1 };
             let epilogue = Epilogue { multipliers: &multipliers, zero_point, low, high, residual: None };
@@ -236,7 +258,9 @@ fn rounding_equals_the_definition() {
             if let Some(at) = (0..want.len()).find(|&at| want[at] != have[at]) {
                 let (value, factor) = (data[at / 16], multipliers[at % 16]);
                 let (isa, have, want) = (kernels.isa(), have[at], want[at]);
-                failures.push(format!("{isa} {zero_point} {low} {high}: {value} times {factor}: {have} for {want}"));
+                failures.push(format!(
+                    "{isa} {zero_point} {low} {high}: {value} times {factor}: {have} for {want}"
+                ));
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::kernels::{Padding, Q};
 /// See [`crate::kernels::Operators::copy_strided`].
 pub fn copy_strided(input: &[Q], dims: &[usize], steps: &[usize], out: &mut [Q]) {
     assert_eq!(dims.len(), steps.len(), "there is a step for each dim");
-    assert_eq!(out.len(), dims.iter().product(), "the output has the size of its dims");
+    assert_eq!(out.len(), dims.iter().product::<usize>(), "the output has the size of its dims");
     let ([outer_dims @ .., dim], [outer_steps @ .., step]) = (dims, steps) else {
         out.copy_from_slice(&input[..1]);
         return;
@@ -60,8 +60,8 @@ pub fn pad(
     out: &mut [Q],
 ) {
     assert!(dims.len() == before.len() && dims.len() == out_dims.len(), "all have the same number of dims");
-    assert_eq!(input.len(), dims.iter().product(), "the input has the size of its dims");
-    assert_eq!(out.len(), out_dims.iter().product(), "the output has the size of its dims");
+    assert_eq!(input.len(), dims.iter().product::<usize>(), "the input has the size of its dims");
+    assert_eq!(out.len(), out_dims.iter().product::<usize>(), "the output has the size of its dims");
     if out.is_empty() {
         return;
     }

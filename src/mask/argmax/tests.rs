@@ -112,7 +112,12 @@ fn what_makes_no_sense_is_refused() {
         (logits(257, 1, 1), whole, 1, "the model gives 257 classes"),
         (logits(0, 1, 1), whole, 1, "the model gives 0 classes"),
         (logits(2, 5, 5), whole, 1, "logits [1, 2, 5, 5] do not fit the 257 values"),
-        (Logits { data: &[], classes: 2, height: 0, width: 5, resized: None }, whole, 1, "logits [1, 2, 0, 5]"),
+        (
+            Logits { data: &[], classes: 2, height: 0, width: 5, resized: None },
+            whole,
+            1,
+            "logits [1, 2, 0, 5]",
+        ),
         (logits(1, 257, 1), whole, 0, "a mask of 1x0 has no pixels"),
         (logits(1, 257, 1), outside, 1, "the region"),
         (logits(1, 257, 1), nan, 1, "the region"),

@@ -8,7 +8,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::super::depthwise::{Filters, GROUP, Line, bias, first_channel, groups};
+use super::super::depthwise::{Filters, GROUP, Line, bias, first_channel, groups, load, start};
 use crate::kernels::{Depthwise, Lines, PackedDepthwise, Q};
 
 /// Bytes of the weights of a quad for a group of channels.
@@ -96,16 +96,6 @@ unsafe fn quad(weights: *const i8) -> [int8x16_t; 4] {
     core::array::from_fn(|i| unsafe { vld1q_s8(weights.add(GROUP * i)) })
 }
 
-/// Sixteen start values.
-///
-/// # Safety
-/// They may be read.
-#[inline(always)]
-unsafe fn start(bias: *const i32) -> [int32x4_t; 4] {
-    // SAFETY: the caller's promise.
-    core::array::from_fn(|i| unsafe { vld1q_s32(bias.add(4 * i)) })
-}
-
 /// Walks over the columns that a line's outputs read.
 struct Columns {
     rows: [*const Q; 3],
@@ -149,7 +139,11 @@ impl<'a> Outputs<'a> {
     /// # Safety
     /// There is one, and it may be written; `MODE` is the target's.
     #[inline(always)]
-    unsafe fn emit<const MODE: usize>(&mut self, weights: &[[int8x16_t; 4]; 3], columns: [&[int8x16_t; 4]; 3]) -> bool {
+    unsafe fn emit<const MODE: usize>(
+        &mut self,
+        weights: &[[int8x16_t; 4]; 3],
+        columns: [&[int8x16_t; 4]; 3],
+    ) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
             let mut sums = start(self.line.bias);
@@ -189,7 +183,11 @@ unsafe impl Filters for DotFilters {
     unsafe fn three_by_three<const STRIDE: usize, const MODE: usize>(line: &Line) {
         // SAFETY: columns up to the third of the last output are read, outputs written one by one.
         unsafe {
-            let weights = [quad(line.weights), quad(line.weights.add(QUAD_BYTES)), quad(line.weights.add(2 * QUAD_BYTES))];
+            let weights = [
+                quad(line.weights),
+                quad(line.weights.add(QUAD_BYTES)),
+                quad(line.weights.add(2 * QUAD_BYTES)),
+            ];
             let mut columns = Columns::new(line);
             let mut outputs = Outputs::new(line);
             let mut a = columns.next();
@@ -226,9 +224,7 @@ unsafe impl Filters for DotFilters {
 
     unsafe fn any(line: &Line) {
         // SAFETY: the caller's promise.
-        unsafe {
-            if line.channels < GROUP { any::<false>(line) } else { any::<true>(line) }
-        }
+        unsafe { if line.channels < GROUP { any::<false>(line) } else { any::<true>(line) } }
     }
 }
 
@@ -252,7 +248,7 @@ unsafe fn any<const WHOLE: bool>(line: &Line) {
                 }
             }
             let out = line.out.wrapping_add(x * line.out_step);
-            line.target.store(&[sums], [out], line.pixel + x * line.pixel_step);
+            line.target.store(&[sums], [out], || line.pixel + x * line.pixel_step);
         }
     }
 }
@@ -278,22 +274,5 @@ unsafe fn add_quad<const WHOLE: bool>(
     unsafe {
         let [a, b, c, d] = taps.map(|tap| load(source.add(tap), if WHOLE { GROUP } else { line.channels }));
         dots(sums, &interleave(a, b, c, d), &quad(line.weights.add(index * QUAD_BYTES)));
-    }
-}
-
-/// The values of `channels` channels, at most sixteen.
-///
-/// # Safety
-/// They may be read.
-#[inline(always)]
-unsafe fn load(from: *const Q, channels: usize) -> int8x16_t {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if channels >= GROUP {
-            return vld1q_s8(from);
-        }
-        let mut lanes = [0; GROUP];
-        core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), channels);
-        vld1q_s8(lanes.as_ptr())
     }
 }

@@ -9,7 +9,8 @@ use core::ops::Range;
 use super::depthwise::run;
 use super::product;
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedDepthwise, PackedMatrix, Patches,
+    Scratch,
 };
 
 /// The kernels of [`Isa::NeonDot`]; a value exists only where the processor has the instructions.
@@ -24,6 +25,8 @@ impl NeonDot {
     }
 }
 
+impl Operators for NeonDot {}
+
 #[allow(unsafe_code)]
 impl Kernels for NeonDot {
     fn isa(&self) -> Isa {
@@ -35,7 +38,7 @@ impl Kernels for NeonDot {
     }
 
     fn matrix_scratch_bytes(&self, depth: usize) -> usize {
-        product::scratch_bytes::<tile::DotTiles>(depth)
+        product::scratch_bytes(depth)
     }
 
     fn matrix(

@@ -8,7 +8,7 @@
 use core::arch::aarch64::int32x4_t;
 use core::arch::asm;
 
-use super::super::product::{Panel, Tiles};
+use super::super::product::{Panel, Places, Tiles, tiles};
 use crate::kernels::Q;
 
 /// `sdot` of term quad `$quad` of each pixel: register of values, then of sums.
@@ -28,60 +28,87 @@ macro_rules! quad {
     };
 }
 
+/// A run of terms: sixteen at a time, then eight, then four.
+macro_rules! run {
+    ([$($values:literal $source:ident,)*], $columns:tt) => {
+        concat!(
+            "lsr {left}, {run}, #4\n",
+            "cbz {left}, 3f\n",
+            "2:\n",
+            $("ldr q", $values, ", [{", stringify!($source), "}, {at}]\n",)*
+            "add {at}, {at}, #16\n",
+            quad!(0, $columns), quad!(1, $columns), quad!(2, $columns), quad!(3, $columns),
+            "subs {left}, {left}, #1\n",
+            "b.ne 2b\n",
+            "3:\n",
+            "tbz {run}, #3, 4f\n",
+            $("ldr d", $values, ", [{", stringify!($source), "}, {at}]\n",)*
+            "add {at}, {at}, #8\n",
+            quad!(0, $columns), quad!(1, $columns),
+            "4:\n",
+            "tbz {run}, #2, 5f\n",
+            $("ldr s", $values, ", [{", stringify!($source), "}, {at}]\n",)*
+            quad!(0, $columns),
+            "5:\n"
+        )
+    };
+}
+
 /// A function that computes the sums of some pixels against a panel.
 macro_rules! tile {
     (
-        $name:ident, pixels: $pixels:literal [$($values:literal $source:ident,)*], vectors: $vectors:literal,
-        bias: [$($bias:literal,)*], columns: $columns:tt, sums: [$([$($register:tt $sum:ident,)*],)*]
+        $name:ident, pixels: $count:literal $pixels:tt, vectors: $vectors:literal, bias: [$($bias:literal,)*],
+        columns: $columns:tt, sums: [$([$($register:tt $sum:ident,)*],)*]
+    ) => {
+        tile! { @ $name, $count, $pixels, $pixels, $vectors, [$($bias,)*], $columns, [$([$($register $sum,)*],)*] }
+    };
+    (
+        @ $name:ident, $count:literal, [$($values:literal $source:ident,)*], $pixels:tt, $vectors:literal,
+        [$($bias:literal,)*], $columns:tt, [$([$($register:tt $sum:ident,)*],)*]
     ) => {
         /// # Safety
-        /// As [`Tiles::panel`]; as many sources as pixels.
+        /// As [`Tiles::panel`].
         #[inline(always)]
-        unsafe fn $name(panel: &Panel, sources: *const *const Q) -> [[int32x4_t; $vectors]; $pixels] {
-            $($(let $sum: int32x4_t;)*)*
+        unsafe fn $name(panel: &Panel, sources: &[*const Q; $count]) -> [[int32x4_t; $vectors]; $count] {
+            $($(let mut $sum: int32x4_t;)*)*
+            let mut weights = panel.weights;
             // SAFETY: reads bias, weights and values as the trait promises; writes registers only.
             unsafe {
                 asm!(
                     ".arch_extension dotprod",
                     $($bias,)*
-                    "2:",
-                    "ldr {at}, [{taps}]",
-                    "add {taps}, {taps}, {tap_bytes}",
-                    "lsr {left}, {run}, #4",
-                    "cbz {left}, 4f",
-                    "3:",
-                    concat!($("ldr q", $values, ", [{", stringify!($source), "}, {at}]\n",)*),
-                    "add {at}, {at}, #16",
-                    quad!(0, $columns), quad!(1, $columns), quad!(2, $columns), quad!(3, $columns),
-                    "subs {left}, {left}, #1",
-                    "b.ne 3b",
-                    "4:",
-                    "tbz {run}, #3, 5f",
-                    concat!($("ldr d", $values, ", [{", stringify!($source), "}, {at}]\n",)*),
-                    "add {at}, {at}, #8",
-                    quad!(0, $columns), quad!(1, $columns),
-                    "5:",
-                    "tbz {run}, #2, 6f",
-                    concat!($("ldr s", $values, ", [{", stringify!($source), "}, {at}]\n",)*),
-                    quad!(0, $columns),
-                    "6:",
-                    "subs {count}, {count}, #1",
-                    "b.ne 2b",
-                    $($source = in(reg) *sources.add($values),)*
-                    weights = inout(reg) panel.weights => _,
+                    run!($pixels, $columns),
+                    $($source = in(reg) sources[$values],)*
+                    weights = inout(reg) weights,
                     bias = in(reg) panel.bias,
-                    taps = inout(reg) panel.terms.taps => _,
-                    tap_bytes = in(reg) panel.terms.tap_bytes,
-                    count = inout(reg) panel.terms.count => _,
                     run = in(reg) panel.terms.run,
-                    at = out(reg) _,
+                    at = inout(reg) 0usize => _,
                     left = out(reg) _,
                     out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
                     out("v7") _,
                     $($(out($register) $sum,)*)*
                     options(readonly, nostack),
                 );
+                let mut run = 0;
+                while run < panel.terms.more {
+                    run += 1;
+                    let offset = panel.terms.offset(run);
+                    asm!(
+                        ".arch_extension dotprod",
+                        run!($pixels, $columns),
+                        $($source = in(reg) sources[$values],)*
+                        weights = inout(reg) weights,
+                        run = in(reg) panel.terms.run,
+                        at = inout(reg) offset => _,
+                        left = out(reg) _,
+                        out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
+                        out("v7") _,
+                        $($(inout($register) $sum,)*)*
+                        options(readonly, nostack),
+                    );
+                }
             }
+            let _ = weights;
             [$([$($sum,)*],)*]
         }
     };
@@ -155,24 +182,6 @@ tile! {
     tile_1x4, pixels: 1 [0 s0,], vectors: 1, bias: ["ldr q8, [{bias}]",], columns: [[0 8,]], sums: [["v8" a,],]
 }
 
-/// All pixels of a block, the largest tiles first.
-macro_rules! tiles {
-    ($panel:ident, $sources:ident, $outs:ident, $pixel:ident, $($pixels:literal $tile:ident),*) => {{
-        let mut done = 0;
-        $(
-            while $sources.len() - done >= $pixels {
-                // SAFETY: at least as many pixels are left; the rest is the caller's promise.
-                unsafe {
-                    let sums = $tile($panel, $sources.as_ptr().add(done));
-                    let outs = *$outs.as_ptr().add(done).cast::<[*mut Q; $pixels]>();
-                    $panel.target.store(&sums, outs, $pixel + done);
-                }
-                done += $pixels;
-            }
-        )*
-    }};
-}
-
 /// The tiles of this file.
 pub struct DotTiles;
 
@@ -184,11 +193,15 @@ unsafe impl Tiles for DotTiles {
     const DEPTH: usize = 4;
     const RUN: usize = 4;
 
-    unsafe fn panel(panel: &Panel, sources: &[*const Q], outs: &[*mut Q], pixel: usize) {
+    fn width(channels: usize) -> usize {
+        channels.next_power_of_two().max(4)
+    }
+
+    unsafe fn panel(panel: &Panel, places: &Places, length: usize, first: usize) {
         match panel.channels {
-            9.. => tiles!(panel, sources, outs, pixel, 6 tile_6x16, 4 tile_4x16, 1 tile_1x16),
-            5..=8 => tiles!(panel, sources, outs, pixel, 6 tile_6x8, 1 tile_1x8),
-            _ => tiles!(panel, sources, outs, pixel, 6 tile_6x4, 1 tile_1x4),
+            9.. => tiles!(panel, places, length, first, 6 tile_6x16, 4 tile_4x16, 1 tile_1x16),
+            5..=8 => tiles!(panel, places, length, first, 6 tile_6x8, 1 tile_1x8),
+            _ => tiles!(panel, places, length, first, 6 tile_6x4, 1 tile_1x4),
         }
     }
 }

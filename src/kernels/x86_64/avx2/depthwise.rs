@@ -7,6 +7,7 @@ use std::arch::x86_64::*;
 
 use super::filter::{self, CHANNELS, Grid, PAIR_BYTES, block, blocks, offset, weight};
 use super::requantize::{Formula, Places};
+use super::three;
 use super::tile::even_part;
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedDepthwise, Patches};
@@ -37,9 +38,10 @@ impl Layout {
     fn new(patches: &Patches) -> Layout {
         let square = Grid::square(patches.taps.len()).and_then(|grid| {
             let spacing = patches.taps[1].checked_sub(patches.taps[0]).filter(|&spacing| spacing > 0)?;
-            let even = patches.taps.chunks_exact(grid.columns).all(|row| {
-                row.iter().enumerate().all(|(column, &tap)| tap == row[0] + column * spacing)
-            });
+            let even = patches
+                .taps
+                .chunks_exact(grid.columns)
+                .all(|row| row.iter().enumerate().all(|(column, &tap)| tap == row[0] + column * spacing));
             let stride = patches.step / spacing;
             let shared = patches.step % spacing == 0 && (1..grid.columns).contains(&stride);
             (even && shared).then_some(Layout { grid, spacing, stride })
@@ -84,6 +86,18 @@ pub unsafe fn run(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilo
     let Some(formula) = Formula::new(epilogue).filter(|_| most > 0) else {
         return by_definition(patches, weights, epilogue, out);
     };
+    if layout.grid == (Grid { rows: 3, columns: 3 }) && layout.stride <= 2 && channels >= CHANNELS {
+        let call = three::Call { patches, weights, epilogue, formula: &formula, spacing: layout.spacing };
+        // SAFETY: as below.
+        return unsafe {
+            match (layout.stride, epilogue.residual.is_some()) {
+                (1, false) => call.run::<1, false>(out),
+                (1, true) => call.run::<1, true>(out),
+                (_, false) => call.run::<2, false>(out),
+                (_, true) => call.run::<2, true>(out),
+            }
+        };
+    }
     let mut strip = Strip {
         patches,
         weights,
@@ -99,8 +113,9 @@ pub unsafe fn run(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilo
         strip.pairs[strip.pair_count] = (plane * strip.columns + column) as u32;
         strip.pair_count += 1;
     }
-    for y in 0..patches.height {
-        for x in (0..patches.width).step_by(most) {
+    // Rows one below the other see the same values: a strip is done from top to bottom.
+    for x in (0..patches.width).step_by(most) {
+        for y in 0..patches.height {
             let count = most.min(patches.width - x);
             for index in 0..blocks(channels) {
                 // SAFETY: what is read and written was checked above to lie within its slice.
@@ -158,7 +173,7 @@ impl Strip<'_> {
     #[target_feature(enable = "avx2")]
     unsafe fn bring_side_by_side(&mut self, y: usize, x: usize, count: usize, index: usize) {
         let Patches { data, taps, step, row_step, .. } = *self.patches;
-        let Layout { grid, spacing, stride } = self.layout;
+        let Layout { grid, spacing, .. } = self.layout;
         let columns = self.layout.columns(count);
         let channels = block(index, self.weights.channels);
         let base = y * row_step + x * step + channels.start;
@@ -177,13 +192,13 @@ impl Strip<'_> {
                         from.copy_to_nonoverlapping(bytes.as_mut_ptr(), channels.len());
                         _mm_loadu_si128(bytes.as_ptr().cast())
                     };
-                    avx2_u8_to_i16_pairs(from, columns, spacing, usize::from(single), 1, load, to);
+                    avx2_u8_to_i16_pairs(from, columns, spacing, usize::from(single), load, to);
                 } else {
                     let load = |from: *const u8| _mm_loadu_si128(from.cast());
-                    match (single, stride % 2) {
-                        (false, _) => avx2_u8_to_i16_pairs(from, columns, spacing, 0, 1, load, to),
-                        (true, 0) => avx2_u8_to_i16_pairs(from, columns, spacing, 1, 2, load, to),
-                        (true, _) => avx2_u8_to_i16_neighbors(from[0], columns, spacing, to),
+                    if single {
+                        avx2_u8_to_i16_pairs(from, columns, spacing, 1, load, to);
+                    } else {
+                        avx2_u8_to_i16_pairs(from, columns, spacing, 0, load, to);
                     }
                 }
             }
@@ -196,7 +211,14 @@ impl Strip<'_> {
     /// AVX2; the columns of these outputs were brought side by side; output and residual, if there is one, have these
     /// pixels.
     #[target_feature(enable = "avx2")]
-    unsafe fn multiply<const ADD: bool>(&self, y: usize, x: usize, count: usize, index: usize, out: &mut Output) {
+    unsafe fn multiply<const ADD: bool>(
+        &self,
+        y: usize,
+        x: usize,
+        count: usize,
+        index: usize,
+        out: &mut Output,
+    ) {
         let channels = block(index, self.weights.channels);
         let mut multipliers = [0.0; CHANNELS];
         multipliers[..channels.len()].copy_from_slice(&self.epilogue.multipliers[channels.clone()]);
@@ -338,22 +360,21 @@ struct Block {
 }
 
 /// Widens 16 values of each of `columns` columns from two places and interleaves them: `to[column][2]`. The second
-/// values are those of `ahead` columns on, at most the last column. Only every `every`-th column is written.
+/// values are those of `ahead` columns on, at most the last column.
 ///
 /// # Safety
 /// AVX2; `load` may be called for each column of both places; `to` has room.
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2")]
 unsafe fn avx2_u8_to_i16_pairs(
     from: [*const u8; 2],
     columns: usize,
     spacing: usize,
     ahead: usize,
-    every: usize,
     load: impl Fn(*const u8) -> __m128i,
     to: *mut __m256i,
 ) {
-    let mut column = 0;
-    while column < columns {
+    for column in 0..columns {
         // SAFETY: the caller's promise.
         unsafe {
             let a = load(from[0].add(column * spacing));
@@ -362,29 +383,5 @@ unsafe fn avx2_u8_to_i16_pairs(
             _mm256_store_si256(to.add(2 * column), _mm256_unpacklo_epi16(a, b));
             _mm256_store_si256(to.add(2 * column + 1), _mm256_unpackhi_epi16(a, b));
         }
-        column += every;
-    }
-}
-
-/// Widens 16 values of each of `columns` columns and interleaves those of neighbors, the last column with itself:
-/// `to[column][2]`.
-///
-/// # Safety
-/// AVX2; 16 values of each column can be read; `to` has room.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn avx2_u8_to_i16_neighbors(from: *const u8, columns: usize, spacing: usize, to: *mut __m256i) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let load = |column: usize| _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(column * spacing).cast()));
-        let mut a = load(0);
-        for column in 1..columns {
-            let b = load(column);
-            _mm256_store_si256(to.add(2 * column - 2), _mm256_unpacklo_epi16(a, b));
-            _mm256_store_si256(to.add(2 * column - 1), _mm256_unpackhi_epi16(a, b));
-            a = b;
-        }
-        _mm256_store_si256(to.add(2 * columns - 2), _mm256_unpacklo_epi16(a, a));
-        _mm256_store_si256(to.add(2 * columns - 1), _mm256_unpackhi_epi16(a, a));
     }
 }

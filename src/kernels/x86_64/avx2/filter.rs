@@ -41,22 +41,29 @@ impl Grid {
         plane * 2 + 1 == self.rows
     }
 
-    /// The pairs of taps in the order of the packed weights: the plane and the first column of each.
+    /// The pairs of taps in the order of the packed weights: the plane and the first column of each. An odd last row of
+    /// an odd number of taps ends with the last two columns, of which the first was in the pair before and counts zero.
     pub fn pairs(self) -> impl Iterator<Item = (usize, usize)> {
+        let columns = self.columns;
         (0..self.planes()).flat_map(move |plane| {
-            let step = if self.single(plane) { 2 } else { 1 };
-            (0..self.columns).step_by(step).map(move |column| (plane, column))
+            let single = self.single(plane);
+            let step = if single { 2 } else { 1 };
+            (0..columns).step_by(step).map(move |column| {
+                let last = single && column + 1 == columns;
+                (plane, if last { column.saturating_sub(1) } else { column })
+            })
         })
     }
 
-    /// The two taps of a pair; the second may be none.
+    /// The two taps of a pair, of which one may be none.
     fn taps(self, (plane, column): (usize, usize)) -> [Option<usize>; 2] {
         let first = plane * 2 * self.columns + column;
-        let second = match self.single(plane) {
-            true => (column + 1 < self.columns).then_some(first + 1),
-            false => Some(first + self.columns),
-        };
-        [Some(first), second]
+        match self.single(plane) {
+            false => [Some(first), Some(first + self.columns)],
+            true if self.columns == 1 => [Some(first), None],
+            true if column % 2 == 1 => [None, Some(first + 1)],
+            true => [Some(first), Some(first + 1)],
+        }
     }
 }
 

@@ -147,7 +147,10 @@ impl Block<'_> {
         let mut sums = [0; 3 * LANES];
         for (row, &offset) in self.offsets.iter().enumerate() {
             // SAFETY: the caller's promise.
-            unsafe { avx2_i16_sums::<V>(&self.columns, self.rows.add(row * self.stride), &mut sums) };
+            unsafe {
+                let rows = self.rows.add(row * self.stride);
+                avx2_i16_sums::<1, V>(&self.columns, rows, 0, sums.as_mut_ptr(), 0);
+            }
             for (lane, &sum) in sums[..V * LANES].iter().enumerate() {
                 let channel = self.panel.start() + channel_of_lane(V, lane);
                 if wanted.contains(&channel) {

@@ -1,20 +1,28 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
+mod argmax;
 mod depthwise;
+mod edges;
 mod elementwise;
 mod filter;
 mod matrix;
 pub mod operators;
 mod panel;
+mod product;
 mod requantize;
+mod resize;
+mod table;
+mod three;
 mod tile;
 mod vector;
 mod widen;
+mod winograd;
 
 use std::ops::Range;
 
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches,
+    Scratch,
 };
 
 /// The kernels of AVX2. A value exists only where the processor has AVX2.
@@ -57,6 +65,28 @@ impl Kernels for Avx2 {
     ) {
         // SAFETY: a value of this type exists only where the processor has AVX2.
         unsafe { matrix::run(patches, weights, channels, epilogue, out, scratch) }
+    }
+
+    fn pack_conv3x3(&self, matrix: &Matrix) -> Option<PackedConv3x3> {
+        winograd::weights::pack(matrix)
+    }
+
+    fn conv3x3_scratch_bytes(&self, channels: usize) -> usize {
+        winograd::scratch_bytes(channels)
+    }
+
+    #[allow(unsafe_code)]
+    fn conv3x3(
+        &self,
+        patches: &Patches,
+        weights: &PackedConv3x3,
+        channels: Range<usize>,
+        epilogue: &Epilogue,
+        out: &mut Output,
+        scratch: &mut Scratch,
+    ) {
+        // SAFETY: a value of this type exists only where the processor has AVX2.
+        unsafe { winograd::run(patches, weights, channels, epilogue, out, scratch) }
     }
 
     fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {

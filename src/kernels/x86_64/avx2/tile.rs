@@ -133,17 +133,25 @@ pub unsafe fn avx2_i16_tile<const R: usize, const V: usize, const ADD: bool>(
     }
 }
 
-/// The sums of one pixel, to memory.
+/// The sums of `R` pixels and the `V` registers of a panel, to memory: `to[r * apart ..][.. 8 * V]`.
 ///
 /// # Safety
-/// As for `sums` with one row.
+/// As for `sums`; the sums can be written.
 #[target_feature(enable = "avx2")]
-pub unsafe fn avx2_i16_sums<const V: usize>(columns: &Columns, row: *const i16, to: &mut [i32; 3 * LANES]) {
-    // SAFETY: the caller's promise; `V` is at most 3.
+pub unsafe fn avx2_i16_sums<const R: usize, const V: usize>(
+    columns: &Columns,
+    rows: *const i16,
+    stride: usize,
+    to: *mut i32,
+    apart: usize,
+) {
+    // SAFETY: the caller's promise.
     unsafe {
-        let [sums] = sums::<1, V>(columns, row, 0);
-        for (v, sum) in sums.into_iter().enumerate() {
-            _mm256_storeu_si256(to.as_mut_ptr().add(v * LANES).cast(), sum);
+        let sums = sums::<R, V>(columns, rows, stride);
+        for (r, sums) in sums.into_iter().enumerate() {
+            for (v, sum) in sums.into_iter().enumerate() {
+                _mm256_storeu_si256(to.add(r * apart + v * LANES).cast(), sum);
+            }
         }
     }
 }

@@ -89,7 +89,7 @@ def run(home, program, arguments, folder, debug):
     (folder / "pc").write_text(PC.format(folder=folder, mib=mib, cpu=cpu))
     with open(folder / "errors", "wb") as errors:
         pc = subprocess.Popen(
-            ["nice", "-n", "10", home / "bochs", "-q", "-f", folder / "pc"],
+            [home / "bochs", "-q", "-f", folder / "pc"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -38,8 +38,8 @@ ata0: enabled=0
 ata1: enabled=0
 log: {folder}/log
 panic: action=fatal
-error: action=report
-info: action=report
+error: action={report}
+info: action={report}
 debug: action=ignore
 display_library: nogui
 """
@@ -86,7 +86,7 @@ def run(home, program, arguments, folder, debug):
     entry = memory.write(folder / "memory.bin", home, options, mib, program, command, more)
     memory.write_rom(folder, HERE / "rom.S", entry, mib)
     (folder / "vga.bin").write_bytes(bytes(2048))
-    (folder / "pc").write_text(PC.format(folder=folder, mib=mib, cpu=cpu))
+    (folder / "pc").write_text(PC.format(folder=folder, mib=mib, cpu=cpu, report="report" if debug else "ignore"))
     with open(folder / "errors", "wb") as errors:
         pc = subprocess.Popen(
             [home / "bochs", "-q", "-f", folder / "pc"],

@@ -37,7 +37,7 @@ END
     export APT_CONFIG=$PWD/apt/conf
     apt-get -qq update
     # A mirror may lack the package's description; the source archive, which apt-get checks, is all that is needed.
-    apt-get -qq source --download-only bochs || true
+    apt-get -qq source --download-only bochs 2>>"$home/build.log" || true
     image=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
     apt-get -qq download "$image"
 }

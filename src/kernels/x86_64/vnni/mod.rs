@@ -16,6 +16,8 @@ mod matrix;
 mod panel;
 mod requantize;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod vector;
 mod ymm;

@@ -13,7 +13,7 @@ use super::target::Target;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Q, Scratch};
 
 /// Most pixels in a block.
-const BLOCK_PIXELS_MAX: usize = 96;
+const BLOCK_PIXELS_MAX: usize = 192;
 /// Bytes of patches in a block, if that leaves it enough pixels.
 const BLOCK_BYTES: usize = 24 << 10;
 /// From a copied patch to the next: copying may write fifteen bytes past the end.

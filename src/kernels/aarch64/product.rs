@@ -290,6 +290,13 @@ unsafe fn copy_patches(
     }
 }
 
+/// A source, read once more: the compiler would keep a copy in a register, also where there is no second run.
+#[inline(always)]
+pub fn again(source: &*const Q) -> *const Q {
+    // SAFETY: a reference is readable.
+    unsafe { core::ptr::read_volatile(source) }
+}
+
 /// All pixels of a block, the largest tiles first: `tiles!(panel, places, length, first, 4 four, 1 one)` calls `four`
 /// while four pixels are left, then `one`.
 macro_rules! tiles {

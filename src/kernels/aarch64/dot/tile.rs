@@ -8,7 +8,7 @@
 use core::arch::aarch64::int32x4_t;
 use core::arch::asm;
 
-use super::super::product::{Panel, Places, Tiles, tiles};
+use super::super::product::{Panel, Places, Tiles, again, tiles};
 use crate::kernels::Q;
 
 /// `sdot` of term quad `$quad` of each pixel: register of values, then of sums.
@@ -105,7 +105,7 @@ macro_rules! tile {
                     asm!(
                         ".arch_extension dotprod",
                         run!($pixels, $columns),
-                        $($source = inout(reg) sources[$values].wrapping_add(offset) => _,)*
+                        $($source = inout(reg) again(&sources[$values]).wrapping_add(offset) => _,)*
                         weights = inout(reg) weights,
                         run = in(reg) panel.terms.run,
                         left = out(reg) _,

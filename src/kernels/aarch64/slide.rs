@@ -22,7 +22,7 @@ pub unsafe fn slide<F: Filters, const STRIDE: usize>(rows: &Rows) {
             Mode::Whole => slide_as::<F, STRIDE, { Mode::Whole as usize }>(rows),
             Mode::Bounded => slide_as::<F, STRIDE, { Mode::Bounded as usize }>(rows),
             Mode::Added => slide_as::<F, STRIDE, { Mode::Added as usize }>(rows),
-            Mode::Any => slide_as::<F, STRIDE, { Mode::Any as usize }>(rows),
+            Mode::Part | Mode::Any => slide_as::<F, STRIDE, { Mode::Any as usize }>(rows),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::MaybeUninit;
+
 use super::filter::{Block, Grid, offset, registers, unpack};
 use super::panel::{Panel, by_lanes};
 use super::requantize::{Added, Formula, Multipliers, Places, finish};
@@ -102,7 +104,7 @@ pub unsafe fn run<T: Vector>(
         columns: layout.columns(most.min(patches.width)),
         dots: [0; KEPT],
         dot_count: 0,
-        kept: Registers([0; KEPT * GROUP * WIDEST_BYTES]),
+        kept: MaybeUninit::uninit(),
         sums: Registers([0; (OUTPUTS * GROUP + 3) * WIDEST_BYTES]),
     };
     for (plane, column) in layout.grid.dots() {
@@ -181,8 +183,8 @@ struct Strip<'a> {
     /// For each dot product, which of the kept columns it takes for the first output.
     dots: [usize; KEPT],
     dot_count: usize,
-    /// `[planes][columns][registers]`.
-    kept: Registers<{ KEPT * GROUP * WIDEST_BYTES }>,
+    /// `[planes][columns][registers]`. Nothing is read that was not written before.
+    kept: MaybeUninit<Registers<{ KEPT * GROUP * WIDEST_BYTES }>>,
     /// `[outputs][registers]`, and three registers that are read past them.
     sums: Registers<{ (OUTPUTS * GROUP + 3) * WIDEST_BYTES }>,
 }
@@ -200,6 +202,7 @@ impl Strip<'_> {
         for plane in 0..grid.planes() {
             let values = grid.values(plane);
             let first = plane * self.columns * V * T::LANES * 4;
+            let kept = self.kept.as_mut_ptr().cast::<u8>();
             let job = Interleave::<V> {
                 from: values.map(|(row, _)| data[base + taps[row * grid.columns]..].as_ptr()),
                 ahead: values.map(|(_, column)| column),
@@ -207,7 +210,7 @@ impl Strip<'_> {
                 every: self.layout.every(plane),
                 spacing,
                 count: block.count,
-                to: self.kept.0[first..].as_mut_ptr(),
+                to: kept.wrapping_add(first),
             };
             // SAFETY: the caller's promise.
             unsafe { T::enter(job) };
@@ -221,7 +224,7 @@ impl Strip<'_> {
     unsafe fn multiply<T: Vector>(&mut self, outputs: Outputs, block: Block) {
         let start = offset::<T>(self.layout.grid, block.first, self.weights.channels, self.weights.taps);
         let sums = Sums {
-            kept: self.kept.0.as_ptr(),
+            kept: self.kept.as_ptr().cast(),
             dots: &self.dots[..self.dot_count],
             stride: self.layout.stride,
             weights: self.weights.data.bytes()[start..].as_ptr(),

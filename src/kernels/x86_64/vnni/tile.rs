@@ -30,8 +30,9 @@ pub fn even_part(rest: usize, most: usize) -> usize {
 
 /// The same pointer, of which the compiler does not know how it was made: so it keeps one for each row of a tile, where
 /// it would otherwise compute them from each other in the inner loop.
+#[allow(clippy::pointers_in_nomem_asm_block)] // nothing is read or written through it
 #[inline(always)]
-pub fn unrelated(mut pointer: *const u8) -> *const u8 {
+fn unrelated(mut pointer: *const u8) -> *const u8 {
     // SAFETY: no instruction at all.
     unsafe {
         std::arch::asm!("/* {} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags))

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use crate::kernels::Isa;
+
 /// Registers that are brought together to bytes: a register of bytes has as many values as four of 32-bit numbers.
 pub const GROUP: usize = 4;
 /// Bytes of the widest register.
@@ -30,15 +32,17 @@ pub struct Wanted {
 /// A vector register with its instructions. Bytes and numbers share the type `Ints`.
 ///
 /// # Safety
-/// Every method asks for a processor that has the instructions; those that take pointers also for memory that can be
+/// [`Vector::found`] is true only where the processor has the instructions, and AVX2. Every other method asks for a processor that has the instructions; those that take pointers also for memory that can be
 /// read or written there. Pointers need no alignment.
-pub trait Vector {
+pub unsafe trait Vector: Send + Sync + 'static {
     /// Integers.
     type Ints: Copy;
     /// 32-bit floating-point numbers.
     type Floats: Copy;
     /// The wanted channels in the form that loads and stores take.
     type Mask: Copy;
+    /// The instruction set.
+    const ISA: Isa;
     /// 32-bit numbers of a register.
     const LANES: usize;
     /// Groups of four 32-bit numbers, within which most instructions that pack or unpack work.
@@ -49,6 +53,9 @@ pub trait Vector {
     const PANEL: usize;
     /// Outputs of a tile of a depthwise convolution with four registers of channels each.
     const OUTPUTS: usize;
+
+    /// Whether this processor has the instructions, and AVX2.
+    fn found() -> bool;
 
     /// Runs `job` as part of a function that is compiled for this processor.
     unsafe fn enter(job: impl Job);

@@ -5,6 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::vector::{GROUP, Job, Vector, WIDEST_LANES, Wanted};
+use crate::kernels::Isa;
 
 /// Registers of 256 bits. The processor has `avx2` and `avxvnni`.
 pub struct Ymm;
@@ -22,14 +23,20 @@ pub struct Part {
     whole: bool,
 }
 
-impl Vector for Ymm {
+// SAFETY: `found` looks for all instructions that the methods use.
+unsafe impl Vector for Ymm {
     type Ints = __m256i;
     type Floats = __m256;
     type Mask = Part;
+    const ISA: Isa = Isa::AvxVnni;
     const LANES: usize = 8;
     const SUMS: usize = 12;
     const PANEL: usize = 2;
     const OUTPUTS: usize = 2;
+
+    fn found() -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni")
+    }
 
     #[target_feature(enable = "avx2,avxvnni")]
     unsafe fn enter(job: impl Job) {

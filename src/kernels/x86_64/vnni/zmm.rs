@@ -5,6 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::vector::{GROUP, Job, Vector, WIDEST_LANES, Wanted};
+use crate::kernels::Isa;
 
 /// Registers of 512 bits. The processor has `avx512f`, `avx512bw`, `avx512vl` and `avx512vnni`.
 pub struct Zmm;
@@ -12,14 +13,24 @@ pub struct Zmm;
 /// For each quad of four rows side by side, the quad's part of each row.
 const QUADS_OF_ROWS: [u32; WIDEST_LANES] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
 
-impl Vector for Zmm {
+// SAFETY: `found` looks for all instructions that the methods use.
+unsafe impl Vector for Zmm {
     type Ints = __m512i;
     type Floats = __m512;
     type Mask = u64;
+    const ISA: Isa = Isa::Avx512Vnni;
     const LANES: usize = 16;
     const SUMS: usize = 24;
     const PANEL: usize = 4;
     const OUTPUTS: usize = 6;
+
+    fn found() -> bool {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni")
+    }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn enter(job: impl Job) {

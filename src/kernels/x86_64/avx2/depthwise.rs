@@ -337,7 +337,7 @@ impl Strip<'_> {
                 }
                 weights = weights.byte_add(PAIR_BYTES);
             }
-            self.formula.store_16::<R, ADD>(|r| sums[r], block.multipliers.as_ptr(), to, add);
+            self.formula.store_16::<R, 2, ADD>(&sums, block.multipliers.as_ptr(), to, add);
         }
     }
 }

@@ -112,16 +112,16 @@ impl Formula {
         _mm256_max_epu8(bytes, _mm256_set1_epi8(self.last_low as i8))
     }
 
-    /// Writes the 16 channels of two registers of each of `R` pixels, lanes in the order of `channel_of_lane`.
+    /// Writes the 16 channels of the first two of `V` registers of each of `R` pixels, lanes in the order of `channel_of_lane`.
     ///
     /// # Safety
     /// AVX2; 16 values can be written at `to.at(r)`, read at `add + r * add_stride` if `ADD`, for each pixel
     /// `r`; 16 multipliers.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub unsafe fn store_16<const R: usize, const ADD: bool>(
+    pub unsafe fn store_16<const R: usize, const V: usize, const ADD: bool>(
         &self,
-        sums: impl Fn(usize) -> [__m256i; 2],
+        sums: &[[__m256i; V]; R],
         multipliers: *const f32,
         to: Places,
         (add, add_stride): (*const u8, usize),
@@ -137,10 +137,9 @@ impl Formula {
                 } else {
                     [_mm256_setzero_si256(); 2]
                 };
-                let sums = sums(r);
                 _mm256_packs_epi32(
-                    self.whole::<ADD>(sums[0], multipliers[0], others[0]),
-                    self.whole::<ADD>(sums[1], multipliers[1], others[1]),
+                    self.whole::<ADD>(sums[r][0], multipliers[0], others[0]),
+                    self.whole::<ADD>(sums[r][1 % V], multipliers[1], others[1]),
                 )
             };
             for r in (0..R).step_by(2) {
@@ -156,15 +155,15 @@ impl Formula {
         }
     }
 
-    /// Writes the 8 channels of one register of each of `R` pixels, lanes in order.
+    /// Writes the 8 channels of the last of `V` registers of each of `R` pixels, lanes in order.
     ///
     /// # Safety
     /// As for [`Formula::store_16`], with 8 for 16.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub unsafe fn store_8<const R: usize, const ADD: bool>(
+    pub unsafe fn store_8<const R: usize, const V: usize, const ADD: bool>(
         &self,
-        sums: impl Fn(usize) -> __m256i,
+        sums: &[[__m256i; V]; R],
         multipliers: *const f32,
         to: Places,
         (add, add_stride): (*const u8, usize),
@@ -178,7 +177,7 @@ impl Formula {
                 } else {
                     _mm256_setzero_si256()
                 };
-                self.whole::<ADD>(sums(r), multipliers, others)
+                self.whole::<ADD>(sums[r][V - 1], multipliers, others)
             };
             for r in (0..R).step_by(2) {
                 let first = row(r);

@@ -69,10 +69,10 @@ impl Call<'_> {
                             };
                             if done + 2 <= count {
                                 let sums = [window.slide(&filter), window.slide(&filter)];
-                                self.formula.store_16::<2, ADD>(|r| sums[r], multipliers.as_ptr(), to, add);
+                                self.formula.store_16::<2, 2, ADD>(&sums, multipliers.as_ptr(), to, add);
                             } else {
-                                let sums = window.slide(&filter);
-                                self.formula.store_16::<1, ADD>(|_| sums, multipliers.as_ptr(), to, add);
+                                let sums = [window.slide(&filter)];
+                                self.formula.store_16::<1, 2, ADD>(&sums, multipliers.as_ptr(), to, add);
                             }
                             done += 2;
                         }

@@ -98,18 +98,21 @@ impl<'a> Ending<'a> {
                 let bias = _mm256_loadu_si256(self.bias.as_ptr().add(half * LANES).cast());
                 let mut rows = [[_mm256_setzero_si256(); SEEN]; SIZE];
                 for column in 0..SEEN {
-                    let values = std::array::from_fn(|row| {
+                    let mut values = [_mm256_setzero_si256(); SEEN];
+                    for (row, value) in values.iter_mut().enumerate() {
                         let place = row * SEEN + column;
-                        _mm256_loadu_si256(products.add(place * CHANNELS).cast())
-                    });
-                    for (row, value) in transform(values).into_iter().enumerate() {
-                        rows[row][column] = value;
+                        *value = _mm256_loadu_si256(products.add(place * CHANNELS).cast());
+                    }
+                    let values = transform(values);
+                    for row in 0..SIZE {
+                        rows[row][column] = values[row];
                     }
                 }
-                for (row, values) in rows.into_iter().enumerate() {
-                    for (column, value) in transform(values).into_iter().enumerate() {
+                for row in 0..SIZE {
+                    let values = transform(rows[row]);
+                    for column in 0..SIZE {
                         let shift = _mm_cvtsi32_si128(SHIFT[row] + SHIFT[column]);
-                        let ninth = _mm256_mullo_epi32(value, _mm256_set1_epi32(NINTH));
+                        let ninth = _mm256_mullo_epi32(values[column], _mm256_set1_epi32(NINTH));
                         let sum = _mm256_sra_epi32(ninth, shift);
                         sums[row][column][half] = _mm256_add_epi32(sum, bias);
                     }
@@ -138,7 +141,7 @@ impl<'a> Ending<'a> {
         // its own.
         unsafe {
             if count == SIZE && self.wanted.len() == CHANNELS {
-                formula.store_16::<SIZE, ADD>(|r| sums[r], multipliers, to, (add, add_stride));
+                formula.store_16::<SIZE, 2, ADD>(sums, multipliers, to, (add, add_stride));
                 return;
             }
             let (skipped, wanted) = (self.wanted.start - self.panel * CHANNELS, self.wanted.len());
@@ -150,7 +153,7 @@ impl<'a> Ending<'a> {
                 let other = other.as_mut_ptr().add(r * CHANNELS + skipped);
                 add.add(r * add_stride).copy_to_nonoverlapping(other, wanted);
             }
-            formula.store_16::<SIZE, ADD>(|r| sums[r], multipliers, part, (other.as_ptr(), CHANNELS));
+            formula.store_16::<SIZE, 2, ADD>(sums, multipliers, part, (other.as_ptr(), CHANNELS));
             for r in 0..count {
                 let result = result.as_ptr().add(r * CHANNELS + skipped);
                 result.copy_to_nonoverlapping(to.at(r), wanted);

@@ -145,7 +145,7 @@ pub unsafe fn run<P: Products>(
 }
 
 /// Where the output of the pixels from `first` on begins.
-fn place(out: &Output, first: usize, offsets: &mut [usize]) {
+pub fn place(out: &Output, first: usize, offsets: &mut [usize]) {
     let (mut y, mut x) = (first / out.width, first % out.width);
     let mut rest = offsets;
     while !rest.is_empty() {

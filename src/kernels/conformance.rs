@@ -461,7 +461,9 @@ fn parts_of_the_channels_of_a_matrix() {
 #[test]
 fn conv3x3_of_every_size_around_tiles() {
     let mut cases = Vec::new();
-    for (width, height) in [(1, 1), (2, 5), (3, 3), (4, 4), (5, 2), (7, 7), (8, 8), (9, 6), (12, 13), (30, 17)] {
+    for (width, height) in
+        [(1, 1), (2, 5), (3, 3), (4, 4), (5, 2), (7, 7), (8, 8), (9, 6), (12, 13), (30, 17)]
+    {
         for channels in [16, 17, 24, 32, 40, 64] {
             for outputs in [8, 16, 21, 32] {
                 let shape = [Shape::runs, Shape::filter][outputs / 8 % 2](3, 1, channels, width, height);

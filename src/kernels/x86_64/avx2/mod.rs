@@ -7,6 +7,7 @@ pub(super) mod panel;
 mod products;
 pub(super) mod requantize;
 pub(super) mod rows;
+mod strip;
 mod three;
 pub(super) mod tile;
 mod winograd;
@@ -17,7 +18,8 @@ use matrix::Products;
 use products::Wide;
 
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches, Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches,
+    Scratch,
 };
 
 /// The kernels of AVX2. A value exists only where the processor has AVX2.

@@ -103,7 +103,9 @@ unsafe fn avx2_u8_run<const SIZE: usize>(from: &[u8], count: usize, to: *mut u8)
     unsafe {
         avx2_u8_steps::<SIZE>(from.as_ptr(), whole, to);
         for (at, &value) in from[..count].iter().enumerate().skip(whole) {
-            to.add(at * SIZE).cast::<[u8; SIZE]>().write(std::array::from_fn(|byte| if byte == 0 { value } else { 0 }));
+            to.add(at * SIZE)
+                .cast::<[u8; SIZE]>()
+                .write(std::array::from_fn(|byte| if byte == 0 { value } else { 0 }));
         }
     }
 }

@@ -40,7 +40,10 @@ pub struct Rows {
 /// AVX512 F and VNNI; `4 * groups` bytes in each of `R` rows; `columns` of a panel of `V` registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn sums<const R: usize, const V: usize>(columns: &Columns, rows: (*const u8, usize)) -> [[__m512i; V]; R] {
+unsafe fn sums<const R: usize, const V: usize>(
+    columns: &Columns,
+    rows: (*const u8, usize),
+) -> [[__m512i; V]; R] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[_mm512_setzero_si512(); V]; R];

@@ -45,7 +45,8 @@ impl<'a> Image<'a> {
     #[target_feature(enable = "avx2")]
     pub unsafe fn avx2_transform(&self, y: usize, x: usize, to: *mut i16, apart: usize) {
         let rows: [usize; SEEN] = std::array::from_fn(|row| (y + row).min(self.last[0]) * self.row_step);
-        let columns: [usize; SEEN] = std::array::from_fn(|column| (x + column).min(self.last[1]) * self.channels);
+        let columns: [usize; SEEN] =
+            std::array::from_fn(|column| (x + column).min(self.last[1]) * self.channels);
         let mut done = 0;
         while done < self.channels {
             // The last step begins early, so as to be whole.

@@ -48,7 +48,15 @@ impl<'a> Ending<'a> {
             epilogue.multipliers.get(channel).copied().unwrap_or(0.0)
         });
         let column = wanted.start - channels.start;
-        Ending { panel, wanted, column, bias: &weights.bias[start..][..CHANNELS], multipliers, epilogue, formula }
+        Ending {
+            panel,
+            wanted,
+            column,
+            bias: &weights.bias[start..][..CHANNELS],
+            multipliers,
+            epilogue,
+            formula,
+        }
     }
 
     /// Writes the outputs of the tile at `(y, x)`, as far as they lie in the image of `height` rows.

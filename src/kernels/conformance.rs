@@ -564,7 +564,7 @@ fn any_filter(channels: std::ops::Range<usize>) -> impl Strategy<Value = Shape> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_matrix(

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::filter::{self, CHANNELS, Grid, blocks, offset, weight};
-use super::requantize::Formula;
+use super::requantize::{ADDED, BOUNDED, Formula, PLAIN};
 use super::strip::Strip;
 use super::three;
 use crate::kernels::generic::requantize::requantize;
@@ -82,19 +82,22 @@ pub unsafe fn run(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilo
         let sliding = layout.grid == (Grid { rows: 3, columns: 3 }) && layout.stride <= 2;
         if sliding && channels >= CHANNELS {
             let call = three::Call { patches, weights, epilogue, formula: &formula, layout };
-            match (layout.stride, epilogue.residual.is_some()) {
-                (1, false) => call.run::<1, false>(out),
-                (1, true) => call.run::<1, true>(out),
-                (_, false) => call.run::<2, false>(out),
-                (_, true) => call.run::<2, true>(out),
+            match (layout.stride, formula.end) {
+                (1, PLAIN) => call.run::<1, PLAIN>(out),
+                (1, BOUNDED) => call.run::<1, BOUNDED>(out),
+                (1, _) => call.run::<1, ADDED>(out),
+                (_, PLAIN) => call.run::<2, PLAIN>(out),
+                (_, BOUNDED) => call.run::<2, BOUNDED>(out),
+                (_, _) => call.run::<2, ADDED>(out),
             }
             return;
         }
         let layout = if layout.phases > 1 { Layout::scattered(patches) } else { layout };
-        match (Strip::new(patches, weights, epilogue, formula, layout), epilogue.residual.is_some()) {
-            (Some(mut strip), false) => strip.run::<false>(out),
-            (Some(mut strip), true) => strip.run::<true>(out),
-            (None, _) => by_definition(patches, weights, epilogue, out),
+        match Strip::new(patches, weights, epilogue, formula, layout) {
+            Some(mut strip) if formula.end == PLAIN => strip.run::<PLAIN>(out),
+            Some(mut strip) if formula.end == BOUNDED => strip.run::<BOUNDED>(out),
+            Some(mut strip) => strip.run::<ADDED>(out),
+            None => by_definition(patches, weights, epilogue, out),
         }
     }
 }

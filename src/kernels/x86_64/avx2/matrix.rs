@@ -6,7 +6,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use super::panel::{self, LANES, Panel, channel_of_lane};
-use super::requantize::{Formula, Places};
+use super::requantize::{ADDED, BOUNDED, Formula, PLAIN, Places};
 use super::tile::{Columns, Ending, even_part};
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Scratch};
@@ -40,8 +40,8 @@ pub trait Products {
     ///
     /// # Safety
     /// The processor has the instructions; rows and panel have all groups of terms; `8 * V` values can be written at each
-    /// place of `to` and, if `ADD`, read at `add.0 + r * add.1`.
-    unsafe fn tile<const R: usize, const V: usize, const ADD: bool>(
+    /// place of `to` and, if `END` is [`ADDED`], read at `add.0 + r * add.1`.
+    unsafe fn tile<const R: usize, const V: usize, const END: u8>(
         columns: &Columns,
         ending: &Ending,
         rows: (*const u8, usize),
@@ -135,9 +135,9 @@ pub unsafe fn run<P: Products>(
                     (None, 1) => block.by_definition::<P, 1>(wanted, out),
                     (None, 2) => block.by_definition::<P, 2>(wanted, out),
                     (None, _) => block.by_definition::<P, 3>(wanted, out),
-                    (Some(formula), 1) => block.with_or_without_residual::<P, 1>(formula, wanted, out),
-                    (Some(formula), 2) => block.with_or_without_residual::<P, 2>(formula, wanted, out),
-                    (Some(formula), _) => block.with_or_without_residual::<P, 3>(formula, wanted, out),
+                    (Some(formula), 1) => block.by_formula::<P, 1>(formula, wanted, out),
+                    (Some(formula), 2) => block.by_formula::<P, 2>(formula, wanted, out),
+                    (Some(formula), _) => block.by_formula::<P, 3>(formula, wanted, out),
                 }
             }
         }
@@ -204,7 +204,7 @@ impl Block<'_> {
     /// AVX2; rows and weights of the block; `V` is the panel's width; output and residual, if there is one, have the
     /// wanted channels of every pixel of the block.
     #[target_feature(enable = "avx2")]
-    unsafe fn with_or_without_residual<P: Products, const V: usize>(
+    unsafe fn by_formula<P: Products, const V: usize>(
         &self,
         formula: &Formula,
         wanted: Range<usize>,
@@ -218,18 +218,18 @@ impl Block<'_> {
         let ending = Ending { multipliers: &multipliers, formula };
         // SAFETY: the caller's promise.
         unsafe {
-            if self.epilogue.residual.is_some() {
-                self.tiles::<P, V, true>(&ending, wanted, out);
-            } else {
-                self.tiles::<P, V, false>(&ending, wanted, out);
+            match formula.end {
+                PLAIN => self.tiles::<P, V, PLAIN>(&ending, wanted, out),
+                BOUNDED => self.tiles::<P, V, BOUNDED>(&ending, wanted, out),
+                _ => self.tiles::<P, V, ADDED>(&ending, wanted, out),
             }
         }
     }
 
     /// # Safety
-    /// As for `with_or_without_residual`.
+    /// As for `by_formula`.
     #[target_feature(enable = "avx2")]
-    unsafe fn tiles<P: Products, const V: usize, const ADD: bool>(
+    unsafe fn tiles<P: Products, const V: usize, const END: u8>(
         &self,
         ending: &Ending,
         wanted: Range<usize>,
@@ -250,13 +250,13 @@ impl Block<'_> {
                 let to = Places { data: out.data.as_mut_ptr(), offsets, column: self.column };
                 let add = (other.wrapping_add((self.first + row) * other_stride + self.column), other_stride);
                 if whole && count == most && V == 3 {
-                    P::tile::<4, V, ADD>(&self.columns, ending, rows, to, add);
+                    P::tile::<4, V, END>(&self.columns, ending, rows, to, add);
                 } else if whole && count == most {
-                    P::tile::<TILE_PIXELS, V, ADD>(&self.columns, ending, rows, to, add);
+                    P::tile::<TILE_PIXELS, V, END>(&self.columns, ending, rows, to, add);
                 } else if whole {
-                    self.tile::<P, V, ADD>(count, ending, rows, to, add);
+                    self.tile::<P, V, END>(count, ending, rows, to, add);
                 } else {
-                    self.part::<P, V, ADD>(count, ending, &wanted, rows, to, add);
+                    self.part::<P, V, END>(count, ending, &wanted, rows, to, add);
                 }
             }
             row += count;
@@ -268,7 +268,7 @@ impl Block<'_> {
     /// # Safety
     /// As for `Products::tile` with `count` pixels, of which the wanted channels can be written and read.
     #[target_feature(enable = "avx2")]
-    unsafe fn part<P: Products, const V: usize, const ADD: bool>(
+    unsafe fn part<P: Products, const V: usize, const END: u8>(
         &self,
         count: usize,
         ending: &Ending,
@@ -285,11 +285,11 @@ impl Block<'_> {
         let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
         // SAFETY: the caller's promise; the wanted channels lie within the panel, of at most `STRIDE` channels.
         unsafe {
-            for r in 0..if ADD { count } else { 0 } {
+            for r in 0..if END == ADDED { count } else { 0 } {
                 let other = other.as_mut_ptr().add(r * STRIDE + skipped);
                 add.add(r * add_stride).copy_to_nonoverlapping(other, wanted.len());
             }
-            self.tile::<P, V, ADD>(count, ending, rows, part, (other.as_ptr(), STRIDE));
+            self.tile::<P, V, END>(count, ending, rows, part, (other.as_ptr(), STRIDE));
             for r in 0..count {
                 let result = result.as_ptr().add(r * STRIDE + skipped);
                 result.copy_to_nonoverlapping(to.at(r), wanted.len());
@@ -301,7 +301,7 @@ impl Block<'_> {
     /// As for `Products::tile` with `count` pixels.
     #[inline(never)]
     #[target_feature(enable = "avx2")]
-    unsafe fn tile<P: Products, const V: usize, const ADD: bool>(
+    unsafe fn tile<P: Products, const V: usize, const END: u8>(
         &self,
         count: usize,
         ending: &Ending,
@@ -313,12 +313,12 @@ impl Block<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             match count {
-                1 => P::tile::<1, V, ADD>(columns, ending, rows, to, add),
-                2 => P::tile::<2, V, ADD>(columns, ending, rows, to, add),
-                3 => P::tile::<3, V, ADD>(columns, ending, rows, to, add),
-                4 => P::tile::<4, V, ADD>(columns, ending, rows, to, add),
-                5 if V < 3 => P::tile::<5, V, ADD>(columns, ending, rows, to, add),
-                _ if V < 3 => P::tile::<6, V, ADD>(columns, ending, rows, to, add),
+                1 => P::tile::<1, V, END>(columns, ending, rows, to, add),
+                2 => P::tile::<2, V, END>(columns, ending, rows, to, add),
+                3 => P::tile::<3, V, END>(columns, ending, rows, to, add),
+                4 => P::tile::<4, V, END>(columns, ending, rows, to, add),
+                5 if V < 3 => P::tile::<5, V, END>(columns, ending, rows, to, add),
+                _ if V < 3 => P::tile::<6, V, END>(columns, ending, rows, to, add),
                 _ => unreachable!("tiles of three registers have at most four pixels"),
             }
         }

@@ -30,7 +30,7 @@ impl Products for Wide {
     }
 
     #[inline(always)]
-    unsafe fn tile<const R: usize, const V: usize, const ADD: bool>(
+    unsafe fn tile<const R: usize, const V: usize, const END: u8>(
         columns: &Columns,
         ending: &Ending,
         rows: (*const u8, usize),
@@ -38,7 +38,7 @@ impl Products for Wide {
         add: (*const u8, usize),
     ) {
         // SAFETY: the caller's promise.
-        unsafe { avx2_i16_tile::<R, V, ADD>(columns, ending, rows.0, rows.1, to, add) }
+        unsafe { avx2_i16_tile::<R, V, END>(columns, ending, rows.0, rows.1, to, add) }
     }
 
     #[inline(always)]

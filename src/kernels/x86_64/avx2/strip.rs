@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use super::depthwise::Layout;
 use super::filter::{CHANNELS, PAIR_BYTES, block, blocks, offset};
-use super::requantize::{Formula, Places};
+use super::requantize::{ADDED, Formula, Places};
 use super::tile::even_part;
 use crate::kernels::{Epilogue, Output, PackedDepthwise, Patches};
 
@@ -67,7 +67,7 @@ impl<'a> Strip<'a> {
     /// # Safety
     /// AVX2; input, output, weights and residual have the sizes that the patches and the channels ask for.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn run<const ADD: bool>(&mut self, out: &mut Output) {
+    pub unsafe fn run<const END: u8>(&mut self, out: &mut Output) {
         let (width, height) = (self.patches.width, self.patches.height);
         // Rows one below the other see the same values: a strip is done from top to bottom.
         for x in (0..width).step_by(self.most) {
@@ -77,7 +77,7 @@ impl<'a> Strip<'a> {
                     // SAFETY: the caller's promise.
                     unsafe {
                         self.bring_side_by_side(y, x, count, index);
-                        self.multiply::<ADD>(y, x, count, index, out);
+                        self.multiply::<END>(y, x, count, index, out);
                     }
                 }
             }
@@ -129,7 +129,7 @@ impl<'a> Strip<'a> {
     /// AVX2; the columns of these outputs were brought side by side; output and residual, if there is one, have these
     /// pixels.
     #[target_feature(enable = "avx2")]
-    unsafe fn multiply<const ADD: bool>(
+    unsafe fn multiply<const END: u8>(
         &self,
         y: usize,
         x: usize,
@@ -167,11 +167,11 @@ impl<'a> Strip<'a> {
                     None => (std::ptr::null(), 0),
                 };
                 if channels.len() < CHANNELS {
-                    self.part::<ADD>(tile, first, channels.len(), &block, to, add);
+                    self.part::<END>(tile, first, channels.len(), &block, to, add);
                 } else if tile == TILE {
-                    self.tile::<TILE, ADD>(first, &block, to, add);
+                    self.tile::<TILE, END>(first, &block, to, add);
                 } else {
-                    self.tile_of::<ADD>(tile, first, &block, to, add);
+                    self.tile_of::<END>(tile, first, &block, to, add);
                 }
             }
             first += tile;
@@ -183,7 +183,7 @@ impl<'a> Strip<'a> {
     /// # Safety
     /// As for `tile`, of these channels only.
     #[target_feature(enable = "avx2")]
-    unsafe fn part<const ADD: bool>(
+    unsafe fn part<const END: u8>(
         &self,
         count: usize,
         first: usize,
@@ -198,11 +198,11 @@ impl<'a> Strip<'a> {
         let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
         // SAFETY: the caller's promise; a block has at most `CHANNELS` channels.
         unsafe {
-            for r in 0..if ADD { count } else { 0 } {
+            for r in 0..if END == ADDED { count } else { 0 } {
                 let other = other.as_mut_ptr().add(r * CHANNELS);
                 add.add(r * add_stride).copy_to_nonoverlapping(other, channels);
             }
-            self.tile_of::<ADD>(count, first, block, part, (other.as_ptr(), CHANNELS));
+            self.tile_of::<END>(count, first, block, part, (other.as_ptr(), CHANNELS));
             for r in 0..count {
                 result.as_ptr().add(r * CHANNELS).copy_to_nonoverlapping(to.at(r), channels);
             }
@@ -213,7 +213,7 @@ impl<'a> Strip<'a> {
     /// As for `tile` with `count` outputs.
     #[inline(never)]
     #[target_feature(enable = "avx2")]
-    unsafe fn tile_of<const ADD: bool>(
+    unsafe fn tile_of<const END: u8>(
         &self,
         count: usize,
         first: usize,
@@ -224,12 +224,12 @@ impl<'a> Strip<'a> {
         // SAFETY: the caller's promise.
         unsafe {
             match count {
-                1 => self.tile::<1, ADD>(first, block, to, add),
-                2 => self.tile::<2, ADD>(first, block, to, add),
-                3 => self.tile::<3, ADD>(first, block, to, add),
-                4 => self.tile::<4, ADD>(first, block, to, add),
-                5 => self.tile::<5, ADD>(first, block, to, add),
-                _ => self.tile::<6, ADD>(first, block, to, add),
+                1 => self.tile::<1, END>(first, block, to, add),
+                2 => self.tile::<2, END>(first, block, to, add),
+                3 => self.tile::<3, END>(first, block, to, add),
+                4 => self.tile::<4, END>(first, block, to, add),
+                5 => self.tile::<5, END>(first, block, to, add),
+                _ => self.tile::<6, END>(first, block, to, add),
             }
         }
     }
@@ -237,9 +237,9 @@ impl<'a> Strip<'a> {
     /// `R` outputs of one block, `first` counted from the first column kept.
     ///
     /// # Safety
-    /// AVX2; the columns of these outputs are kept; 16 values of each can be written, and read if `ADD`.
+    /// AVX2; the columns of these outputs are kept; 16 values of each can be written, and read if `END` is [`ADDED`].
     #[target_feature(enable = "avx2")]
-    unsafe fn tile<const R: usize, const ADD: bool>(
+    unsafe fn tile<const R: usize, const END: u8>(
         &self,
         first: usize,
         block: &Block,
@@ -263,7 +263,7 @@ impl<'a> Strip<'a> {
                 }
                 weights = weights.byte_add(PAIR_BYTES);
             }
-            self.formula.store_16::<R, 2, ADD>(&sums, block.multipliers.as_ptr(), to, add);
+            self.formula.store_16::<R, 2, END>(&sums, block.multipliers.as_ptr(), to, add);
         }
     }
 }

@@ -33,7 +33,7 @@ impl Call<'_> {
     /// # Safety
     /// AVX2; input, output, weights and residual have the sizes that the patches and the channels ask for.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn run<const S: usize, const ADD: bool>(&self, out: &mut Output) {
+    pub unsafe fn run<const S: usize, const END: u8>(&self, out: &mut Output) {
         let Patches { taps, step, row_step, width, height, .. } = *self.patches;
         let (channels, Layout { spacing, phases, .. }) = (self.weights.channels, self.layout);
         let grid = Grid { rows: 3, columns: 3 };
@@ -76,10 +76,10 @@ impl Call<'_> {
                             };
                             if done + 2 <= count {
                                 let sums = [window.slide(&filter), window.slide(&filter)];
-                                self.formula.store_16::<2, 2, ADD>(&sums, multipliers.as_ptr(), to, add);
+                                self.formula.store_16::<2, 2, END>(&sums, multipliers.as_ptr(), to, add);
                             } else {
                                 let sums = [window.slide(&filter)];
-                                self.formula.store_16::<1, 2, ADD>(&sums, multipliers.as_ptr(), to, add);
+                                self.formula.store_16::<1, 2, END>(&sums, multipliers.as_ptr(), to, add);
                             }
                             done += 2;
                         }

@@ -108,10 +108,10 @@ unsafe fn sums<const VNNI: bool, const R: usize, const V: usize>(
 /// Requantizes and stores the sums of `R` pixels.
 ///
 /// # Safety
-/// AVX2; `8 * V` values can be written at place `r` of `to` and, if `ADD`, read at `add.0 + r * add.1`, for each pixel
+/// AVX2; `8 * V` values can be written at place `r` of `to` and, if `END` is [`ADDED`], read at `add.0 + r * add.1`, for each pixel
 /// `r`.
 #[inline(always)]
-unsafe fn store<const R: usize, const V: usize, const ADD: bool>(
+unsafe fn store<const R: usize, const V: usize, const END: u8>(
     sums: [[__m256i; V]; R],
     ending: &Ending,
     to: Places,
@@ -121,14 +121,14 @@ unsafe fn store<const R: usize, const V: usize, const ADD: bool>(
     unsafe {
         let multipliers = ending.multipliers.as_ptr();
         if V == 1 {
-            ending.formula.store_8::<R, V, ADD>(&sums, multipliers, to, add);
+            ending.formula.store_8::<R, V, END>(&sums, multipliers, to, add);
             return;
         }
-        ending.formula.store_16::<R, V, ADD>(&sums, multipliers, to, add);
+        ending.formula.store_16::<R, V, END>(&sums, multipliers, to, add);
         if V == 3 {
             let to = Places { column: to.column + 16, ..to };
             let add = (add.0.wrapping_add(16), add.1);
-            ending.formula.store_8::<R, V, ADD>(&sums, multipliers.add(16), to, add);
+            ending.formula.store_8::<R, V, END>(&sums, multipliers.add(16), to, add);
         }
     }
 }
@@ -138,7 +138,7 @@ unsafe fn store<const R: usize, const V: usize, const ADD: bool>(
 /// # Safety
 /// As for `sums` and `store`.
 #[target_feature(enable = "avx2")]
-pub unsafe fn avx2_i16_tile<const R: usize, const V: usize, const ADD: bool>(
+pub unsafe fn avx2_i16_tile<const R: usize, const V: usize, const END: u8>(
     columns: &Columns,
     ending: &Ending,
     rows: *const u8,
@@ -147,7 +147,7 @@ pub unsafe fn avx2_i16_tile<const R: usize, const V: usize, const ADD: bool>(
     add: (*const u8, usize),
 ) {
     // SAFETY: the caller's promise.
-    unsafe { store::<R, V, ADD>(sums::<false, R, V>(columns, rows, stride), ending, to, add) }
+    unsafe { store::<R, V, END>(sums::<false, R, V>(columns, rows, stride), ending, to, add) }
 }
 
 /// The sums of `R` pixels and the `V` registers of a panel, to memory: `to[r * apart ..][.. 8 * V]`.
@@ -177,7 +177,7 @@ pub unsafe fn avx2_i16_sums<const R: usize, const V: usize>(
 /// # Safety
 /// As for `sums` and `store`; AVX-VNNI.
 #[target_feature(enable = "avx2,avxvnni")]
-pub unsafe fn avx_vnni_u8_tile<const R: usize, const V: usize, const ADD: bool>(
+pub unsafe fn avx_vnni_u8_tile<const R: usize, const V: usize, const END: u8>(
     columns: &Columns,
     ending: &Ending,
     rows: *const u8,
@@ -186,7 +186,7 @@ pub unsafe fn avx_vnni_u8_tile<const R: usize, const V: usize, const ADD: bool>(
     add: (*const u8, usize),
 ) {
     // SAFETY: the caller's promise.
-    unsafe { store::<R, V, ADD>(sums::<true, R, V>(columns, rows, stride), ending, to, add) }
+    unsafe { store::<R, V, END>(sums::<true, R, V>(columns, rows, stride), ending, to, add) }
 }
 
 /// As `avx2_i16_sums`, of one pixel's 8-bit values.

@@ -33,7 +33,7 @@ impl Products for Bytes {
     }
 
     #[inline(always)]
-    unsafe fn tile<const R: usize, const V: usize, const ADD: bool>(
+    unsafe fn tile<const R: usize, const V: usize, const END: u8>(
         columns: &Columns,
         ending: &Ending,
         rows: (*const u8, usize),
@@ -41,7 +41,7 @@ impl Products for Bytes {
         add: (*const u8, usize),
     ) {
         // SAFETY: the caller's promise.
-        unsafe { avx_vnni_u8_tile::<R, V, ADD>(columns, ending, rows.0, rows.1, to, add) }
+        unsafe { avx_vnni_u8_tile::<R, V, END>(columns, ending, rows.0, rows.1, to, add) }
     }
 
     #[inline(always)]

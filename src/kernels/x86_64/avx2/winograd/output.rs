@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::super::panel::channel_of_lane;
-use super::super::requantize::{Formula, Places};
+use super::super::requantize::{ADDED, BOUNDED, Formula, PLAIN, Places};
 use super::{CHANNELS, LANES, SEEN, SIZE};
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedConv3x3};
@@ -80,12 +80,14 @@ impl<'a> Ending<'a> {
                 let offsets: [usize; SIZE] = std::array::from_fn(|r| r * out.step);
                 let to = out.data.as_mut_ptr().add(at);
                 let to = Places { data: to, offsets: offsets.as_ptr(), column: 0 };
-                match self.epilogue.residual {
-                    Some(with) => {
-                        let add = with.data.as_ptr().add(pixel * with.stride + self.column);
-                        self.store::<true>(formula, sums, count, to, (add, with.stride));
-                    }
-                    None => self.store::<false>(formula, sums, count, to, (std::ptr::null(), 0)),
+                let add = match self.epilogue.residual {
+                    Some(with) => (with.data.as_ptr().add(pixel * with.stride + self.column), with.stride),
+                    None => (std::ptr::null(), 0),
+                };
+                match formula.end {
+                    PLAIN => self.store::<PLAIN>(formula, sums, count, to, add),
+                    BOUNDED => self.store::<BOUNDED>(formula, sums, count, to, add),
+                    _ => self.store::<ADDED>(formula, sums, count, to, add),
                 }
             }
         }
@@ -133,10 +135,10 @@ impl<'a> Ending<'a> {
     /// Writes `count` pixels of a row.
     ///
     /// # Safety
-    /// AVX2; the pixels can be written and, if `ADD`, read.
+    /// AVX2; the pixels can be written and, if `END` is [`ADDED`], read.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn store<const ADD: bool>(
+    unsafe fn store<const END: u8>(
         &self,
         formula: &Formula,
         sums: &[[__m256i; 2]; SIZE],
@@ -149,7 +151,7 @@ impl<'a> Ending<'a> {
         // its own.
         unsafe {
             if count == SIZE && self.wanted.len() == CHANNELS {
-                formula.store_16::<SIZE, 2, ADD>(sums, multipliers, to, (add, add_stride));
+                formula.store_16::<SIZE, 2, END>(sums, multipliers, to, (add, add_stride));
                 return;
             }
             let (skipped, wanted) = (self.wanted.start - self.panel * CHANNELS, self.wanted.len());
@@ -157,11 +159,11 @@ impl<'a> Ending<'a> {
             let mut result = [0u8; SIZE * CHANNELS];
             let offsets: [usize; SIZE] = std::array::from_fn(|r| r * CHANNELS);
             let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
-            for r in 0..if ADD { count } else { 0 } {
+            for r in 0..if END == ADDED { count } else { 0 } {
                 let other = other.as_mut_ptr().add(r * CHANNELS + skipped);
                 add.add(r * add_stride).copy_to_nonoverlapping(other, wanted);
             }
-            formula.store_16::<SIZE, 2, ADD>(sums, multipliers, part, (other.as_ptr(), CHANNELS));
+            formula.store_16::<SIZE, 2, END>(sums, multipliers, part, (other.as_ptr(), CHANNELS));
             for r in 0..count {
                 let result = result.as_ptr().add(r * CHANNELS + skipped);
                 result.copy_to_nonoverlapping(to.at(r), wanted);

@@ -4,6 +4,8 @@
 //! Every activation is 8 bits, here in its unsigned form: a tensor that ONNX declares as s8 has 128 added to its values
 //! and to its zero point, which changes no real number. All shapes are fixed.
 
+pub use crate::kernels::Between;
+
 /// Index of a tensor in [`Program::tensors`].
 pub type Id = usize;
 
@@ -131,18 +133,6 @@ pub struct Weights {
     pub groups: usize,
 }
 
-/// Where an output coordinate of a linear resize lies between two input coordinates:
-/// `(1 - fraction) * x[low] + fraction * x[high]`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Between {
-    /// Input coordinate.
-    pub low: usize,
-    /// The next one, or the same at a border.
-    pub high: usize,
-    /// From 0 to 1.
-    pub fraction: f32,
-}
-
 /// How out-of-range elements of a padded tensor are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
@@ -256,7 +246,7 @@ pub enum Kind {
         window: Window,
     },
     /// Mean of each window of `[n, h, w, c]`: `round(f32(sum(x - x_z)) * (x_s / y_s / count)) + y_z`, the factor computed in
-    /// f64 and rounded to f32.
+    /// f64 and rounded to f32. Padding that counts does so as far as it goes: a window that reaches beyond it is smaller.
     AveragePool {
         /// The window.
         window: Window,
@@ -284,7 +274,7 @@ pub enum Kind {
     },
     /// Layer normalization over the last dim: with mean and variance of the integers, exact up to one rounding to f64 each,
     /// `round(((x - mean) / sqrt(variance + epsilon / x_s^2)) * scale[c] + shift[c]) + y_z`, where `scale` and `shift` are those
-    /// of ONNX over `y_s`.
+    /// of ONNX over `y_s`. Mean and square root are rounded to f32 before they meet `x`, which is the unsigned value.
     LayerNorm {
         /// For each index of the last dim.
         scale: Vec<f32>,
@@ -293,10 +283,12 @@ pub enum Kind {
         /// Added to the variance, in units of the input's scale squared.
         epsilon: f32,
     },
-    /// Index of the largest value along the last dim, the first of equals; at most 256 of them. The output has no last dim.
+    /// Index of the largest value along the last dim, the first of equals; at most 256 of them. The output has no last dim,
+    /// and its values are the class numbers themselves (on a processor that stores values signed, too).
     ArgMax,
     /// `ArgMax` after a linear resize of `[n, h, w, c]` logits to the output's height and width, without ever holding the resized
-    /// logits: the class whose dequantized, resized logit is the largest, the first of equals.
+    /// logits: the class whose dequantized, resized logit is the largest, the first of equals; blended as
+    /// in `Linear`, along columns first.
     ResizeArgMax {
         /// For each output row.
         rows: Vec<Between>,

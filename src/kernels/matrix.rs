@@ -1,3 +1,4 @@
+//! (NOTE to authors of kernels, delete when read: Output now has step, row_step, width: pixel p goes to out.at(p); rows may lie apart.)
 //! What convolutions and matrix products take: patches of an image, weights before and after packing, an epilogue.
 
 use super::{Lines, Q};

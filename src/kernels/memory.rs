@@ -1,4 +1,7 @@
-//! Memory aligned to cache lines: packed weights and scratch.
+//! Memory aligned to cache lines: packed weights, activations and scratch.
+#![allow(unsafe_code)]
+
+use super::Q;
 
 /// One cache line.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,11 @@ impl Lines {
         Lines(vec![Line([0; Line::BYTES]); bytes.div_ceil(Line::BYTES)])
     }
 
+    /// Bytes that [`Lines::zeros`] holds when asked for `bytes`.
+    pub fn zeros_len(bytes: usize) -> usize {
+        bytes.next_multiple_of(Line::BYTES)
+    }
+
     /// Bytes held.
     pub fn len(&self) -> usize {
         self.0.len() * Line::BYTES
@@ -37,12 +45,26 @@ impl Lines {
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        self.0.as_flattened_bytes()
+        // SAFETY: a `Line` is exactly 64 initialized bytes, and lines of a vector are contiguous.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.len()) }
     }
 
     /// The bytes.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        self.0.as_flattened_bytes_mut()
+        // SAFETY: as above; any bytes make a valid `Line`.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.len()) }
+    }
+
+    /// The bytes as stored activations.
+    pub fn values(&self) -> &[Q] {
+        // SAFETY: as in `bytes`; `Q` is `u8` or `i8`, for which all bytes are valid.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.len()) }
+    }
+
+    /// The bytes as stored activations.
+    pub fn values_mut(&mut self) -> &mut [Q] {
+        // SAFETY: as in `values`; any bytes make a valid `Line`.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.len()) }
     }
 }
 
@@ -57,24 +79,5 @@ impl Scratch {
     /// `bytes` of it.
     pub fn with_bytes(bytes: usize) -> Scratch {
         Scratch { lines: Lines::zeros(bytes) }
-    }
-}
-
-/// `&[Line]` as bytes: `Line` is transparent for this purpose, 64 bytes without padding.
-trait FlattenedBytes {
-    fn as_flattened_bytes(&self) -> &[u8];
-    fn as_flattened_bytes_mut(&mut self) -> &mut [u8];
-}
-
-#[allow(unsafe_code)]
-impl FlattenedBytes for Vec<Line> {
-    fn as_flattened_bytes(&self) -> &[u8] {
-        // SAFETY: a `Line` is exactly 64 initialized bytes, and lines of a vector are contiguous.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().cast(), self.len() * Line::BYTES) }
-    }
-
-    fn as_flattened_bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above; any bytes make a valid `Line`.
-        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr().cast(), self.len() * Line::BYTES) }
     }
 }

@@ -23,6 +23,7 @@ pub mod generic;
 mod isa;
 mod matrix;
 mod memory;
+mod operators;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
@@ -34,6 +35,10 @@ pub use matrix::{
     Depthwise, Epilogue, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches, Residual,
 };
 pub use memory::{Lines, Scratch};
+pub use operators::{
+    AddParams, Between, LONGEST_PRODUCT, LONGEST_SUM, LayerNormParams, LinearParams, MulParams, Operand,
+    Operators, Padding, ProductParams, Quantization, Resize, SumParams,
+};
 
 /// A stored activation.
 #[cfg(target_arch = "aarch64")]
@@ -57,8 +62,8 @@ pub fn unsigned(stored: Q) -> u8 {
     (i32::from(stored) - Q_OFFSET) as u8
 }
 
-/// The kernels of one instruction set. Methods that an instruction set does not override are the definition's.
-pub trait Kernels: Send + Sync {
+/// The kernels of one instruction set; those of operators without weights are in [`Operators`]. Methods that an instruction set does not override are the definition's.
+pub trait Kernels: Operators + Send + Sync {
     /// Which instruction set.
     fn isa(&self) -> Isa;
 

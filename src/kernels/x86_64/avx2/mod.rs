@@ -1,15 +1,23 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
+mod argmax;
 pub(super) mod depthwise;
+mod edges;
+mod elementwise;
 pub(super) mod filter;
 pub(super) mod matrix;
+pub mod operators;
 pub(super) mod panel;
+mod product;
 mod products;
 pub(super) mod requantize;
+mod resize;
 pub(super) mod rows;
 mod strip;
+mod table;
 mod three;
 pub(super) mod tile;
+mod vector;
 mod winograd;
 
 use std::ops::Range;
@@ -32,6 +40,10 @@ impl Avx2 {
         is_x86_feature_detected!("avx2").then_some(&AVX2)
     }
 }
+
+// SAFETY: values are made where AVX2 was detected, and nowhere else.
+#[allow(unsafe_code)]
+unsafe impl operators::HasAvx2 for Avx2 {}
 
 impl Kernels for Avx2 {
     fn isa(&self) -> Isa {

@@ -79,7 +79,8 @@ impl Formula {
             return None;
         }
         // A sum of 32 bits times less than 1 is within 32 bits.
-        let small = epilogue.multipliers.iter().fold(true, |small, multiplier| small & (multiplier.abs() < 1.0));
+        let small =
+            epilogue.multipliers.iter().fold(true, |small, multiplier| small & (multiplier.abs() < 1.0));
         Some(Formula {
             end: match (epilogue.residual, small) {
                 (Some(_), _) => ADDED,

@@ -6,6 +6,7 @@ mod tile;
 
 use std::ops::Range;
 
+use super::avx2::operators::HasAvx2;
 use super::avx2::{depthwise, filter};
 use crate::kernels::{
     Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
@@ -26,6 +27,10 @@ impl Avx512Vnni {
         has.then_some(&AVX512_VNNI)
     }
 }
+
+// SAFETY: values are made where AVX2 was detected, and nowhere else.
+#[allow(unsafe_code)]
+unsafe impl HasAvx2 for Avx512Vnni {}
 
 impl Kernels for Avx512Vnni {
     fn isa(&self) -> Isa {

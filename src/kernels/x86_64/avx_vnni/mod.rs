@@ -5,6 +5,7 @@ mod products;
 use std::ops::Range;
 
 use super::avx2::matrix::{self, Products};
+use super::avx2::operators::HasAvx2;
 use super::avx2::{depthwise, filter, panel};
 use crate::kernels::{
     Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Scratch,
@@ -21,6 +22,10 @@ impl AvxVnni {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni")).then_some(&AVX_VNNI)
     }
 }
+
+// SAFETY: values are made where AVX2 was detected, and nowhere else.
+#[allow(unsafe_code)]
+unsafe impl HasAvx2 for AvxVnni {}
 
 impl Kernels for AvxVnni {
     fn isa(&self) -> Isa {

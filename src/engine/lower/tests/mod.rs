@@ -1,0 +1,3 @@
+//! Small graphs and what becomes of them.
+
+mod files;

@@ -31,11 +31,11 @@ impl Layout {
                 .taps
                 .chunks_exact(grid.columns)
                 .all(|row| row.iter().enumerate().all(|(column, &tap)| tap == row[0] + column * spacing));
-            if even && patches.step > 0 && spacing % patches.step == 0 {
+            if even && patches.step > 0 && spacing.is_multiple_of(patches.step) {
                 return Some(Layout { grid, spacing, stride: 1, phases: spacing / patches.step });
             }
             let stride = patches.step / spacing;
-            let shared = patches.step % spacing == 0 && (1..grid.columns).contains(&stride);
+            let shared = patches.step.is_multiple_of(spacing) && (1..grid.columns).contains(&stride);
             (even && shared).then_some(Layout { grid, spacing, stride, phases: 1 })
         });
         square.unwrap_or(Layout::scattered(patches))

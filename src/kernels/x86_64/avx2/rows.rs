@@ -13,7 +13,7 @@ const STEP: usize = 16;
 /// of two, in which rows would compete for the same lines of the cache.
 pub const fn stride<const SIZE: usize>(depth: usize) -> usize {
     let stride = (depth * SIZE).next_multiple_of(4);
-    if stride % 1024 == 0 { stride + 64 } else { stride }
+    if stride.is_multiple_of(1024) { stride + 64 } else { stride }
 }
 
 /// Bytes that `rows` rows take, with what the copy writes past the last.

@@ -39,7 +39,7 @@ pub fn even_part(rest: usize, most: usize) -> usize {
 fn unrelated(mut pointer: *const u8) -> *const u8 {
     // SAFETY: no instruction at all.
     unsafe {
-        std::arch::asm!("/* {} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags))
+        std::arch::asm!("/* {} */", inout(reg) pointer, options(pure, readonly, nostack, preserves_flags))
     };
     pointer
 }

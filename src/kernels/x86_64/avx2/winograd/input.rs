@@ -61,8 +61,8 @@ impl<'a> Image<'a> {
                         *value = _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(row + at).cast()));
                     }
                     let values = transform(values);
-                    for row in 0..SEEN {
-                        half[row][column] = values[row];
+                    for (row, value) in half.iter_mut().zip(&values) {
+                        row[column] = *value;
                     }
                 }
                 for (row, values) in half.iter().enumerate() {

@@ -101,11 +101,11 @@ impl<'a> Ending<'a> {
     #[target_feature(enable = "avx2")]
     unsafe fn sums(&self, products: *const i32) -> Sums {
         let mut sums = [[[_mm256_setzero_si256(); 2]; SIZE]; SIZE];
-        for half in 0..2 {
+        for (half, bias) in self.bias.chunks_exact(LANES).enumerate() {
             // SAFETY: the caller's promise; the bias has 16 lanes.
             unsafe {
                 let products = products.add(half * LANES);
-                let bias = _mm256_loadu_si256(self.bias.as_ptr().add(half * LANES).cast());
+                let bias = _mm256_loadu_si256(bias.as_ptr().cast());
                 let mut rows = [[_mm256_setzero_si256(); SEEN]; SIZE];
                 for column in 0..SEEN {
                     let mut values = [_mm256_setzero_si256(); SEEN];
@@ -114,17 +114,15 @@ impl<'a> Ending<'a> {
                         *value = _mm256_loadu_si256(products.add(place * CHANNELS).cast());
                     }
                     let values = transform(values);
-                    for row in 0..SIZE {
-                        rows[row][column] = values[row];
+                    for (row, value) in rows.iter_mut().zip(&values) {
+                        row[column] = *value;
                     }
                 }
-                for row in 0..SIZE {
-                    let values = transform(rows[row]);
-                    for column in 0..SIZE {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for (column, (sum, value)) in sums.iter_mut().zip(&transform(rows[row])).enumerate() {
                         let shift = _mm_cvtsi32_si128(SHIFT[row] + SHIFT[column]);
-                        let ninth = _mm256_mullo_epi32(values[column], _mm256_set1_epi32(NINTH));
-                        let sum = _mm256_sra_epi32(ninth, shift);
-                        sums[row][column][half] = _mm256_add_epi32(sum, bias);
+                        let ninth = _mm256_mullo_epi32(*value, _mm256_set1_epi32(NINTH));
+                        sum[half] = _mm256_add_epi32(_mm256_sra_epi32(ninth, shift), bias);
                     }
                 }
             }

@@ -9,6 +9,9 @@ use super::value::{Constant, Function, Pending, Step, Value, bad, unsupported};
 use super::walk::{Target, Walk};
 use crate::onnx::Node;
 
+/// Most channels with a table each.
+const TABLES_MAX: usize = 1 << 13;
+
 /// The result of an operator on two tensors.
 pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> Step<Value<'a>> {
     let Some(operation) = operation(node.standard_op()).filter(|_| node.inputs.len() == 2) else {
@@ -97,6 +100,9 @@ fn with_constant<'a>(
     match numbers {
         // Integers with one scale multiply and add faster than a table for each channel looks up.
         Some((Some(_), _)) | None if quantized => Ok(Value::Pending(Pending::new(index))),
+        Some((_, numbers)) if numbers.len() > TABLES_MAX => {
+            unsupported(format!("its constant holds {} numbers, each of which needs a table", numbers.len()))
+        }
         Some((axis, numbers)) => match function.axis {
             Some(known) if axis.is_some_and(|axis| axis != known) => {
                 unsupported("its constants lie along another axis than those before it")

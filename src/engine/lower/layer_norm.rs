@@ -6,6 +6,9 @@ use super::value::{Step, Value, bad, contradiction, unsupported};
 use super::walk::{Target, Walk};
 use crate::onnx::Node;
 
+/// Most values of a row: factors are kept for each.
+const TERMS_MAX: usize = 1 << 20;
+
 /// A `LayerNormalization` before a quantize node.
 pub(super) fn emit<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &Target) -> Step<Id> {
     if node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
@@ -37,6 +40,9 @@ fn normalize(
     let at = target.at;
     let shape = walk.draft.tensors[input].onnx_shape();
     let terms: usize = shape[along..].iter().product();
+    if terms > TERMS_MAX {
+        return unsupported(format!("normalizes over {terms} values"));
+    }
     let step = f64::from(target.grid.scale);
     let over_step = |values: Option<Vec<f32>>, missing: f32| -> Step<Vec<f32>> {
         let values = values.unwrap_or_else(|| vec![missing]);
@@ -86,7 +92,7 @@ pub(super) fn parts<'a>(walk: &Walk<'a>, node: &Node) -> Option<Parts<'a>> {
         let input = mean.input(0)?;
         let rank = walk.shape(input).ok()?.len();
         let axes = super::pool::reduced_axes(walk, mean, rank).ok()??;
-        (axes == [rank - 1] && mean.int("keepdims", 1) != 0).then_some(input)
+        (axes == [rank.checked_sub(1)?] && mean.int("keepdims", 1) != 0).then_some(input)
     };
     let centered = made_by(node.input(0)?, "Sub")?;
     if mean_of(centered.input(1)?)? != centered.input(0)? {

@@ -293,7 +293,7 @@ fn repeat(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
         }
         let before = shape[axis];
         shape[axis] = out[axis];
-        if out.len() == 4 && axis >= 2 {
+        if out.len() == 4 && axis >= 2 && out[axis] <= resize::SIDE_MAX {
             let take = |d: usize| {
                 let size = if d == axis { before } else { shape[d] };
                 (0..shape[d]).map(|at| at % size).collect()
@@ -398,6 +398,7 @@ pub(super) fn visit_concat<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node
             _ => return unsupported(format!("its input {name} is not quantized")),
         }
     }
+    walk.shape(node.output())?;
     let along = node.int("axis", 0);
     if let Some(Value::Integers { signed, .. }) = values.first() {
         let mut ids = Vec::with_capacity(values.len());

@@ -11,7 +11,7 @@ use super::value::{
 };
 use super::{LowerError, conv, elementwise, layer_norm, matmul, norm, pool, qoperator, resize, shape_ops, tables};
 use crate::onnx::shapes::{self, NoShape, Shapes};
-use crate::onnx::{Attribute, Graph, Model, Node, Tensor};
+use crate::onnx::{Attribute, Graph, Model, Node, Tensor, TensorData};
 
 /// Most elements of a constant that may be a setting, such as a shape, instead of weights.
 const SETTING_ELEMENTS_MAX: usize = 1024;
@@ -75,6 +75,13 @@ impl<'a> Walk<'a> {
     /// Goes through all nodes.
     pub(super) fn run(&mut self) -> Result<(), LowerError> {
         let graph = self.graph();
+        if let Some((name, _)) = graph.initializers.iter().find(|(_, tensor)| !is_whole(tensor)) {
+            return Err(LowerError::Graph {
+                model: self.model.origin.clone(),
+                place: format!("tensor {name}"),
+                reason: "does not hold the elements of its shape".to_string(),
+            });
+        }
         let mut written: BTreeSet<&str> = graph.initializers.keys().map(String::as_str).collect();
         written.extend(graph.inputs.iter().map(|input| input.name.as_str()));
         for (index, node) in graph.nodes.iter().enumerate() {
@@ -93,7 +100,8 @@ impl<'a> Walk<'a> {
             if let Err(reason) = self.infer(node) {
                 return Err(self.error(index, Refusal::Graph(reason)));
             }
-            let found = match self.visit(index, node) {
+            let visited = self.visit(index, node).and_then(|values| self.checked(node, values));
+            let found = match visited {
                 Ok(values) => values,
                 Err(Refusal::Unsupported(reason)) => {
                     self.reasons.entry(index).or_insert(reason);
@@ -112,6 +120,27 @@ impl<'a> Walk<'a> {
                 reason: "nothing writes it".to_string(),
             }),
             None => Ok(()),
+        }
+    }
+
+    /// Values whose shapes are those of the node's outputs.
+    fn checked(&self, node: &Node, values: Vec<Value<'a>>) -> Step<Vec<Value<'a>>> {
+        for (name, value) in node.outputs.iter().zip(&values) {
+            if let Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) = value {
+                self.check_shape(name, *id)?;
+            }
+        }
+        Ok(values)
+    }
+
+    /// Refuses to take `id` for the tensor `name` of another shape.
+    fn check_shape(&self, name: &str, id: Id) -> Step<()> {
+        let found = self.draft.tensors[id].onnx_shape();
+        match self.shapes.get(name) {
+            Some(shape) if !name.is_empty() && *shape != found => {
+                unsupported(format!("gives {name} the shape {found:?}, not {shape:?}"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -212,6 +241,9 @@ impl<'a> Walk<'a> {
         for &index in &pending.moves {
             id = shape_ops::move_one(self, &nodes[index], id)?;
         }
+        if let Some(name) = quantize.input(0) {
+            self.check_shape(name, id)?;
+        }
         Ok(id)
     }
 
@@ -238,6 +270,9 @@ impl<'a> Walk<'a> {
             Some((_, Attribute::Ints(values))) => Cow::Owned(Tensor::i64(&[values.len()], values.clone())),
             _ => return unsupported("holds no numbers"),
         };
+        if !is_whole(&tensor) {
+            return contradiction("does not hold the elements of its shape");
+        }
         self.shapes.insert(node.output().to_string(), tensor.shape.clone());
         if tensor.elements() <= SETTING_ELEMENTS_MAX {
             self.settings.insert(node.output().to_string(), tensor.clone().into_owned());
@@ -360,4 +395,19 @@ impl<'a> Walk<'a> {
             _ => self.linear(node, index),
         }
     }
+}
+
+/// Whether a tensor holds as many elements as its shape says.
+fn is_whole(tensor: &Tensor) -> bool {
+    let elements = tensor.shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+    let held = match &tensor.data {
+        TensorData::F32(values) => values.len(),
+        TensorData::F64(values) => values.len(),
+        TensorData::U8(values) | TensorData::Bool(values) => values.len(),
+        TensorData::I8(values) => values.len(),
+        TensorData::I32(values) => values.len(),
+        TensorData::I64(values) => values.len(),
+        TensorData::Other(..) => return elements.is_some(),
+    };
+    elements == Some(held)
 }

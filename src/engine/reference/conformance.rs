@@ -396,13 +396,13 @@ fn solve(kernels: &dyn Kernels, problem: &Problem) -> Vec<u8> {
         }
         Kind::ArgMax => {
             kernels.argmax(input, x.tensor.dims[1], &mut out);
-            return out.into_iter().map(|class| class as u8).collect();
+            return out.into_iter().map(|class| class.to_ne_bytes()[0]).collect();
         }
         Kind::ResizeArgMax { rows, columns } => {
             let [_, _, width, channels] = x.image();
             let quantization = Quantization { scale: x.tensor.scale, zero: a_zero };
             kernels.resize_argmax(input, &Resize { width, channels, rows, columns }, &quantization, &mut out);
-            return out.into_iter().map(|class| class as u8).collect();
+            return out.into_iter().map(|class| class.to_ne_bytes()[0]).collect();
         }
         Kind::Permute { order } => {
             let strides = strides(&x.tensor.dims);

@@ -7,7 +7,8 @@
 
 use core::arch::aarch64::{int8x16_t, int32x4_t, vld1q_s8, vld1q_s32};
 
-use super::rounding::{Mode, Requantize};
+use super::rounding::Requantize;
+use super::slide::slide;
 use super::target::Target;
 use super::{folded_sum, largest_sum};
 use crate::kernels::{Depthwise, Epilogue, Output, PackedDepthwise, Patches, Q};
@@ -38,76 +39,94 @@ pub fn bias(weights: &Depthwise) -> Vec<i32> {
         .collect()
 }
 
-/// Outputs of a row, sixteen channels of them.
-pub struct Line<'a> {
+/// Outputs of some rows, sixteen channels of them.
+pub struct Rows<'a> {
     /// Where the patch of the first output begins, for the group's first channel.
     pub source: *const Q,
     /// The taps' offsets from there.
     pub taps: &'a [usize],
     /// What [`Filters::arrange`] made of them.
     pub quads: &'a [[usize; 4]],
-    /// Values from an output's patch to the next one's.
-    pub step: usize,
+    /// Values from an output's patch to the next one's, and from a row's to the next one's.
+    pub step: [usize; 2],
     /// The group's weights.
     pub weights: *const i8,
     /// The group's bias.
     pub bias: *const i32,
     /// Channels that may be read and are stored; sixteen but in tensors that have fewer.
     pub channels: usize,
-    /// Outputs.
+    /// Outputs of a row; at least 1.
     pub width: usize,
+    /// Rows.
+    pub height: usize,
     /// Where the first output goes, for the first channel of all.
     pub out: *mut Q,
-    /// Values from an output to the next.
-    pub out_step: usize,
+    /// Values from an output to the next, and from a row to the next.
+    pub out_step: [usize; 2],
     /// Index of the first output pixel.
     pub pixel: usize,
-    /// From an output's index to the next one's.
-    pub pixel_step: usize,
+    /// From an output's index to the next one's, and from a row's to the next one's.
+    pub pixel_step: [usize; 2],
     /// How sums are stored.
     pub target: Target<'a>,
 }
 
-impl Line<'_> {
-    /// Every `count`-th output from `first` on.
+impl Rows<'_> {
+    /// Every `count`-th output of each row, from `first` on.
     fn every(self, count: usize, first: usize) -> Self {
-        Line {
-            source: self.source.wrapping_add(first * self.step),
-            out: self.out.wrapping_add(first * self.out_step),
-            pixel: self.pixel + first * self.pixel_step,
-            step: self.step * count,
-            out_step: self.out_step * count,
-            pixel_step: self.pixel_step * count,
+        Rows {
+            source: self.source.wrapping_add(first * self.step[0]),
+            out: self.out.wrapping_add(first * self.out_step[0]),
+            pixel: self.pixel + first * self.pixel_step[0],
+            step: [self.step[0] * count, self.step[1]],
+            out_step: [self.out_step[0] * count, self.out_step[1]],
+            pixel_step: [self.pixel_step[0] * count, self.pixel_step[1]],
             width: (self.width - first).div_ceil(count),
             ..self
         }
     }
 }
 
-/// A row's outputs in one instruction set.
+/// Depthwise filters in one instruction set.
 ///
 /// # Safety
-/// Each function reads, for each of `width` patches, `channels` values behind each tap; sixteen biases; the weights that
-/// `pack` laid out for a group.
+/// [`Filters::any`] reads, for each output, `channels` values behind each tap; sixteen biases; the weights that `pack`
+/// laid out for a group. [`Filters::weights`] reads those.
 pub unsafe trait Filters {
+    /// The weights of a filter of three by three in registers.
+    type Weights: Copy;
+    /// The values of a column of three taps as they are multiplied.
+    type Column: Copy;
+
     /// Bytes of a group's weights.
     fn group_bytes(taps: usize) -> usize;
 
     /// Offsets of the taps in the order of [`Filters::any`]; how many entries there are, or 0 if `into` is too short.
     fn arrange(taps: &[usize], into: &mut [[usize; 4]]) -> usize;
 
-    /// A filter of three rows and three columns: tap `3 * r + c` is at `rows[r] + c * column`, and `column` is the step
-    /// (`STRIDE` 1) or half of it (`STRIDE` 2). Sixteen channels are readable.
+    /// Whether a filter of nine taps may be computed by columns.
     ///
     /// # Safety
-    /// The instruction set is there; what the trait says is readable; outputs may be written; `MODE` is the target's.
-    unsafe fn three_by_three<const STRIDE: usize, const MODE: usize>(line: &Line);
+    /// The group's weights may be read.
+    unsafe fn by_columns(rows: &Rows) -> bool;
+
+    /// The weights of a filter of three by three.
+    ///
+    /// # Safety
+    /// They may be read.
+    unsafe fn weights(from: *const i8) -> Self::Weights;
+
+    /// A column of sixteen channels, from its three rows.
+    fn column(rows: [int8x16_t; 3]) -> Self::Column;
+
+    /// Adds the products of three columns.
+    fn add(sums: &mut [int32x4_t; 4], weights: &Self::Weights, columns: [&Self::Column; 3]);
 
     /// Any filter.
     ///
     /// # Safety
-    /// As [`Filters::three_by_three`].
-    unsafe fn any(line: &Line);
+    /// The instruction set is there; what the trait says is readable; outputs may be written.
+    unsafe fn any(rows: &Rows);
 }
 
 /// Values between the columns of a filter of three by three, if its taps are at regular distances.
@@ -156,8 +175,9 @@ pub unsafe fn run<F: Filters>(
     }
     let column = column_distance(patches.taps).filter(|_| channels >= GROUP);
     let mut quads = [[0; 4]; 16];
-    let count = if column.is_some() { 0 } else { F::arrange(patches.taps, &mut quads) };
-    for y in 0..patches.height {
+    let count = F::arrange(patches.taps, &mut quads);
+    let chunk = rows_at_once(patches);
+    for y in (0..patches.height).step_by(chunk) {
         for group in 0..groups(channels) {
             let channel = first_channel(group, channels);
             let target = Target {
@@ -171,58 +191,51 @@ pub unsafe fn run<F: Filters>(
             };
             // SAFETY: patches, outputs, weights and bias lie inside what was asserted above.
             unsafe {
-                let line = Line {
+                let rows = Rows {
                     source: patches.data.as_ptr().wrapping_add(y * patches.row_step + channel),
                     taps: patches.taps,
                     quads: &quads[..count],
-                    step: patches.step,
+                    step: [patches.step, patches.row_step],
                     weights: weights.data.bytes().as_ptr().cast::<i8>().add(group * group_bytes),
                     bias: weights.bias.as_ptr().add(channel),
                     channels: GROUP.min(channels),
                     width: patches.width,
+                    height: chunk.min(patches.height - y),
                     out: out.data.as_mut_ptr().add(y * out.row_step),
-                    out_step: out.step,
+                    out_step: [out.step, out.row_step],
                     pixel: y * patches.width,
-                    pixel_step: 1,
+                    pixel_step: [1, patches.width],
                     target,
                 };
-                match column {
-                    Some(column) if column * 2 == patches.step => three_by_three::<F, 2>(&line),
-                    Some(column) if column == patches.step => three_by_three::<F, 1>(&line),
+                match column.filter(|_| F::by_columns(&rows)) {
+                    Some(column) if column * 2 == patches.step => slide::<F, 2>(&rows),
+                    Some(column) if column == patches.step => slide::<F, 1>(&rows),
                     Some(column) if patches.step > 0 && column > 0 && column.is_multiple_of(patches.step) => {
-                        dilated::<F>(line, column / patches.step);
+                        dilated::<F>(rows, column / patches.step);
                     }
-                    _ => F::any(&line),
+                    _ => F::any(&rows),
                 }
             }
         }
     }
 }
 
+/// Rows of outputs to compute for a group before the next one: as many as leave their input in the first-level cache.
+fn rows_at_once(patches: &Patches) -> usize {
+    const BYTES: usize = 48 << 10;
+    let row_bytes = patches.width * patches.step;
+    (BYTES / row_bytes.max(1)).saturating_sub(2).clamp(1, 8)
+}
+
 /// A filter whose columns are `dilation` outputs apart is one of neighboring columns for every `dilation`-th output.
 ///
 /// # Safety
-/// As [`Filters::three_by_three`].
-unsafe fn dilated<F: Filters>(line: Line, dilation: usize) {
-    for first in 0..dilation.min(line.width) {
-        let target = Target { ..line.target };
-        // SAFETY: the caller's promise; these are some of the line's outputs.
-        unsafe { three_by_three::<F, 1>(&Line { target, ..line }.every(dilation, first)) }
-    }
-}
-
-/// # Safety
-/// As [`Filters::three_by_three`].
-unsafe fn three_by_three<F: Filters, const STRIDE: usize>(line: &Line) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match line.target.mode {
-            Mode::Positive => F::three_by_three::<STRIDE, { Mode::Positive as usize }>(line),
-            Mode::Whole => F::three_by_three::<STRIDE, { Mode::Whole as usize }>(line),
-            Mode::Bounded => F::three_by_three::<STRIDE, { Mode::Bounded as usize }>(line),
-            Mode::Added => F::three_by_three::<STRIDE, { Mode::Added as usize }>(line),
-            Mode::Any => F::three_by_three::<STRIDE, { Mode::Any as usize }>(line),
-        }
+/// As [`slide`].
+unsafe fn dilated<F: Filters>(rows: Rows, dilation: usize) {
+    for first in 0..dilation.min(rows.width) {
+        let target = Target { ..rows.target };
+        // SAFETY: the caller's promise; these are some of the outputs.
+        unsafe { slide::<F, 1>(&Rows { target, ..rows }.every(dilation, first)) }
     }
 }
 

@@ -10,6 +10,7 @@ mod i8mm;
 mod neon;
 mod product;
 mod rounding;
+mod slide;
 mod target;
 #[cfg(test)]
 mod tests;

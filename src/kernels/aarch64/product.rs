@@ -13,7 +13,7 @@ use super::target::Target;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Q, Scratch};
 
 /// Most pixels in a block.
-const BLOCK_PIXELS_MAX: usize = 96;
+const BLOCK_PIXELS_MAX: usize = 192;
 /// Bytes of patches in a block, if that leaves it enough pixels.
 const BLOCK_BYTES: usize = 24 << 10;
 /// From a copied patch to the next: copying may write fifteen bytes past the end.
@@ -288,6 +288,13 @@ unsafe fn copy_patches(
             }
         }
     }
+}
+
+/// A source, read once more: the compiler would keep a copy in a register, also where there is no second run.
+#[inline(always)]
+pub fn again(source: &*const Q) -> *const Q {
+    // SAFETY: a reference is readable.
+    unsafe { core::ptr::read_volatile(source) }
 }
 
 /// All pixels of a block, the largest tiles first: `tiles!(panel, places, length, first, 4 four, 1 one)` calls `four`

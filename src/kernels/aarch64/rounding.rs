@@ -24,6 +24,8 @@ pub enum Mode {
     Bounded,
     /// All channels, 16 bits suffice, another tensor is added.
     Added,
+    /// Some channels, 16 bits suffice, nothing is added.
+    Part,
     /// Whatever else there is.
     Any,
 }
@@ -191,7 +193,11 @@ impl<'a> Requantize<'a> {
 
     /// How pixels are stored of which all channels are wanted, or not.
     pub fn mode(&self, all: bool) -> Mode {
-        if all { self.mode } else { Mode::Any }
+        match self.mode {
+            mode if all => mode,
+            Mode::Positive | Mode::Whole | Mode::Bounded => Mode::Part,
+            _ => Mode::Any,
+        }
     }
 
     /// Sixteen rounded reals to stored values, in the way of `MODE`; `other` is what is added, if something is.
@@ -201,6 +207,9 @@ impl<'a> Requantize<'a> {
         values: [int32x4_t; 4],
         other: impl FnOnce() -> int8x16_t,
     ) -> int8x16_t {
+        if MODE == Mode::Part as usize {
+            return self.rounding.narrow::<{ Mode::Bounded as usize }>(halves::<true>(values));
+        }
         if MODE != Mode::Any as usize && MODE != Mode::Added as usize {
             return self.rounding.narrow::<MODE>(halves::<true>(values));
         }

@@ -46,6 +46,7 @@ impl Target<'_> {
                 Mode::Whole => self.store_as::<V, P, { Mode::Whole as usize }>(sums, outs, 0),
                 Mode::Bounded => self.store_as::<V, P, { Mode::Bounded as usize }>(sums, outs, 0),
                 Mode::Added => self.store_as::<V, P, { Mode::Added as usize }>(sums, outs, pixel()),
+                Mode::Part => self.store_as::<V, P, { Mode::Part as usize }>(sums, outs, 0),
                 Mode::Any => self.store_as::<V, P, { Mode::Any as usize }>(sums, outs, pixel()),
             }
         }
@@ -64,38 +65,43 @@ impl Target<'_> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            if MODE == Mode::Any as usize {
+            if MODE == Mode::Any as usize
+                || MODE == Mode::Part as usize
+                || MODE == Mode::Added as usize && P > 1
+            {
                 // Copies of their own, so that in the other modes sums and addresses stay in registers.
                 let (sums, outs) = (*sums, outs);
-                return self.store_any(sums.as_flattened(), V, &outs, pixel);
-            }
-            if MODE == Mode::Added as usize && P > 1 {
-                let (sums, outs) = (*sums, outs);
-                return self.store_added::<V, P>(&sums, &outs, pixel);
+                return self.store_apart::<V, P, MODE>(&sums, &outs, pixel);
             }
             self.store_here::<V, P, MODE>(sums, &outs, pixel);
         }
     }
 
-    /// [`Mode::Added`], apart from the others because it is long.
+    /// The modes that are rare or long.
     ///
     /// # Safety
-    /// As [`Target::store`].
+    /// As [`Target::store_as`].
     #[inline(never)]
-    unsafe fn store_added<const V: usize, const P: usize>(
+    unsafe fn store_apart<const V: usize, const P: usize, const MODE: usize>(
         &self,
         sums: &[[int32x4_t; V]; P],
         outs: &[*mut Q; P],
         pixel: usize,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { self.store_here::<V, P, { Mode::Added as usize }>(sums, outs, pixel) }
+        unsafe {
+            if MODE == Mode::Any as usize && self.requantize.exotic {
+                self.store_by_definition(sums.as_flattened(), V, outs, pixel);
+            } else {
+                self.store_here::<V, P, MODE>(sums, outs, pixel);
+            }
+        }
     }
 
-    /// [`Target::store`] where `mode` is `MODE`, and that is not [`Mode::Any`].
+    /// [`Target::store_as`] by vectors.
     ///
     /// # Safety
-    /// As [`Target::store`].
+    /// As there.
     #[inline(always)]
     unsafe fn store_here<const V: usize, const P: usize, const MODE: usize>(
         &self,
@@ -103,7 +109,13 @@ impl Target<'_> {
         outs: &[*mut Q; P],
         pixel: usize,
     ) {
-        // SAFETY: the caller's promise: `4 * V` multipliers are readable, and all `4 * V` channels of `P` pixels are
+        let all = MODE != Mode::Any as usize && MODE != Mode::Part as usize;
+        // The channels stored of those from `channel` on that are in the same vector of bytes, counted from there.
+        let part = |channel: usize| {
+            let start = self.first.saturating_sub(channel);
+            start..(self.first + self.count).min(channel + 4 * V.min(4)).saturating_sub(channel)
+        };
+        // SAFETY: the caller's promise: `4 * V` multipliers are readable, and the channels stored of `P` pixels are
         // there to be written, and in the tensor to be added if there is one.
         unsafe {
             let multipliers: [float32x4_t; V] =
@@ -111,6 +123,7 @@ impl Target<'_> {
             // Four vectors at a time: of four pixels, of two, of one, or one half of a pixel's.
             for first in (0..P * V).step_by(4) {
                 let at = |i: usize| (((first + i) / V).min(P - 1), (first + i) % V);
+                let begins = || (0..4).step_by(V.min(4)).filter(|i| first + i < P * V);
                 let rounded = core::array::from_fn(|i| {
                     let (pixel, vector) = at(i);
                     round(sums[pixel][vector], multipliers[vector])
@@ -119,61 +132,43 @@ impl Target<'_> {
                     let Some(with) = &self.requantize.epilogue.residual else { return vdupq_n_s8(0) };
                     let from = |i| {
                         let (index, vector) = at(i);
-                        with.data.as_ptr().add((pixel + index) * with.stride + self.column + 4 * vector)
+                        with.data
+                            .as_ptr()
+                            .wrapping_add((pixel + index) * with.stride + self.column + 4 * vector)
                     };
-                    load_lanes::<V>(from)
-                });
-                for i in (0..4).step_by(V.min(4)).filter(|i| first + i < P * V) {
-                    let (pixel, vector) = at(i);
-                    store_lanes::<V>(values, i, outs[pixel].add(self.column + 4 * vector));
-                }
-            }
-        }
-    }
-
-    /// [`Mode::Any`]; `sums` are `vectors` of each pixel.
-    ///
-    /// # Safety
-    /// As [`Target::store`].
-    #[inline(never)]
-    unsafe fn store_any(&self, sums: &[int32x4_t], vectors: usize, outs: &[*mut Q], pixel: usize) {
-        if self.requantize.exotic {
-            // SAFETY: the caller's promise.
-            return unsafe { self.store_by_definition(sums, vectors, outs, pixel) };
-        }
-        for (index, (sums, out)) in sums.chunks_exact(vectors).zip(outs).enumerate() {
-            for (group, sums) in sums.chunks(4).enumerate() {
-                // The channels of this group that are stored, counted from its first.
-                let start = self.first.max(16 * group) - 16 * group;
-                let end =
-                    (self.first + self.count).min(16 * group + 4 * sums.len()).saturating_sub(16 * group);
-                if start >= end {
-                    continue;
-                }
-                let column = self.column + 16 * group + start - self.first;
-                // SAFETY: `4 * vectors` multipliers are readable; only channels that are stored are read and written.
-                unsafe {
-                    let rounded = core::array::from_fn(|i| {
-                        let i = i % sums.len();
-                        round(sums[i], vld1q_f32(self.multipliers.add(16 * group + 4 * i)))
-                    });
+                    if all {
+                        return load_lanes::<V>(from);
+                    }
                     let mut lanes = [0; 16];
-                    let values = self.requantize.store::<{ Mode::Any as usize }>(rounded, || {
-                        if let Some(with) = &self.requantize.epilogue.residual {
-                            let from = with.data.as_ptr().add((pixel + index) * with.stride + column);
-                            core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr().add(start), end - start);
-                        }
-                        vld1q_s8(lanes.as_ptr())
-                    });
+                    for i in begins() {
+                        let part = part(4 * at(i).1);
+                        let from = from(i).wrapping_add(part.start).wrapping_sub(self.first);
+                        let to = lanes.as_mut_ptr().wrapping_add(4 * i + part.start);
+                        core::ptr::copy_nonoverlapping(from, to, part.len());
+                    }
+                    vld1q_s8(lanes.as_ptr())
+                });
+                let mut lanes = [0; 16];
+                if !all {
                     vst1q_s8(lanes.as_mut_ptr(), values);
-                    core::ptr::copy_nonoverlapping(lanes.as_ptr().add(start), out.add(column), end - start);
+                }
+                for i in begins() {
+                    let (pixel, vector) = at(i);
+                    let to = outs[pixel].wrapping_add(self.column + 4 * vector);
+                    if all {
+                        store_lanes::<V>(values, i, to);
+                    } else {
+                        let part = part(4 * vector);
+                        let to = to.wrapping_add(part.start).wrapping_sub(self.first);
+                        copy_few(lanes.as_ptr().wrapping_add(4 * i + part.start), to, part.len());
+                    }
                 }
             }
         }
     }
 
     /// # Safety
-    /// As [`Target::store_any`].
+    /// As [`Target::store`]; `sums` are `vectors` of each pixel.
     #[cold]
     #[inline(never)]
     unsafe fn store_by_definition(&self, sums: &[int32x4_t], vectors: usize, outs: &[*mut Q], pixel: usize) {
@@ -232,6 +227,37 @@ unsafe fn store_lanes<const V: usize>(values: int8x16_t, vector: usize, to: *mut
             (2, 0) => to.cast::<i64>().write_unaligned(vgetq_lane_s64::<0>(halves)),
             (2, _) => to.cast::<i64>().write_unaligned(vgetq_lane_s64::<1>(halves)),
             _ => vst1q_s8(to, values),
+        }
+    }
+}
+
+/// Copies up to sixteen values without a loop.
+///
+/// # Safety
+/// They may be read and written, and do not overlap.
+#[inline(always)]
+unsafe fn copy_few(from: *const Q, to: *mut Q, count: usize) {
+    /// The first and the last of them as values of type `T`, which may overlap.
+    ///
+    /// # Safety
+    /// As above, and `count` is at least the size of `T`.
+    #[inline(always)]
+    unsafe fn ends<T>(from: *const Q, to: *mut Q, count: usize) {
+        let last = count - size_of::<T>();
+        // SAFETY: the caller's promise.
+        unsafe {
+            to.cast::<T>().write_unaligned(from.cast::<T>().read_unaligned());
+            to.add(last).cast::<T>().write_unaligned(from.add(last).cast::<T>().read_unaligned());
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        match count {
+            8.. => ends::<u64>(from, to, count),
+            4.. => ends::<u32>(from, to, count),
+            2.. => ends::<u16>(from, to, count),
+            1 => ends::<u8>(from, to, count),
+            0 => {}
         }
     }
 }

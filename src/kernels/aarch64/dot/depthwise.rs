@@ -8,7 +8,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::super::depthwise::{Filters, GROUP, Line, bias, first_channel, groups, load, start};
+use super::super::depthwise::{Filters, GROUP, Rows, bias, first_channel, groups, load, start};
 use crate::kernels::{Depthwise, Lines, PackedDepthwise, Q};
 
 /// Bytes of the weights of a quad for a group of channels.
@@ -96,75 +96,15 @@ unsafe fn quad(weights: *const i8) -> [int8x16_t; 4] {
     core::array::from_fn(|i| unsafe { vld1q_s8(weights.add(GROUP * i)) })
 }
 
-/// Walks over the columns that a line's outputs read.
-struct Columns {
-    rows: [*const Q; 3],
-    step: usize,
-}
-
-impl Columns {
-    #[inline(always)]
-    fn new(line: &Line) -> Columns {
-        let &[first, second, _, below, _, _, last, ..] = line.taps else { unreachable!("nine taps") };
-        Columns { rows: [first, below, last].map(|tap| line.source.wrapping_add(tap)), step: second - first }
-    }
-
-    /// # Safety
-    /// The column may be read.
-    #[inline(always)]
-    unsafe fn next(&mut self) -> [int8x16_t; 4] {
-        // SAFETY: the caller's promise.
-        let [a, b, c] = self.rows.map(|row| unsafe { vld1q_s8(row) });
-        self.rows = self.rows.map(|row| row.wrapping_add(self.step));
-        interleave(a, b, c, c)
-    }
-}
-
-/// Walks over a line's outputs.
-struct Outputs<'a> {
-    line: &'a Line<'a>,
-    out: *mut Q,
-    pixel: usize,
-    left: usize,
-}
-
-impl<'a> Outputs<'a> {
-    #[inline(always)]
-    fn new(line: &'a Line<'a>) -> Outputs<'a> {
-        Outputs { line, out: line.out, pixel: line.pixel, left: line.width }
-    }
-
-    /// Stores the next output; whether it is the last.
-    ///
-    /// # Safety
-    /// There is one, and it may be written; `MODE` is the target's.
-    #[inline(always)]
-    unsafe fn emit<const MODE: usize>(
-        &mut self,
-        weights: &[[int8x16_t; 4]; 3],
-        columns: [&[int8x16_t; 4]; 3],
-    ) -> bool {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut sums = start(self.line.bias);
-            for (column, weights) in columns.into_iter().zip(weights) {
-                dots(&mut sums, column, weights);
-            }
-            self.line.target.store_as::<4, 1, MODE>(&[sums], [self.out], self.pixel);
-        }
-        self.out = self.out.wrapping_add(self.line.out_step);
-        self.pixel += self.line.pixel_step;
-        self.left -= 1;
-        self.left == 0
-    }
-}
-
 /// The filters of this file.
 pub struct DotFilters;
 
 // SAFETY: columns are read as the taps of each output say, sixteen channels of them, or `channels` if that is fewer; a
 // group's weights are three quads for nine taps, else as many as `quads` says.
 unsafe impl Filters for DotFilters {
+    type Weights = [[int8x16_t; 4]; 3];
+    type Column = [int8x16_t; 4];
+
     fn group_bytes(taps: usize) -> usize {
         quads(taps).count() * QUAD_BYTES
     }
@@ -180,51 +120,31 @@ unsafe impl Filters for DotFilters {
         count
     }
 
-    unsafe fn three_by_three<const STRIDE: usize, const MODE: usize>(line: &Line) {
-        // SAFETY: columns up to the third of the last output are read, outputs written one by one.
-        unsafe {
-            let weights = [
-                quad(line.weights),
-                quad(line.weights.add(QUAD_BYTES)),
-                quad(line.weights.add(2 * QUAD_BYTES)),
-            ];
-            let mut columns = Columns::new(line);
-            let mut outputs = Outputs::new(line);
-            let mut a = columns.next();
-            if STRIDE == 2 {
-                loop {
-                    let (b, c) = (columns.next(), columns.next());
-                    if outputs.emit::<MODE>(&weights, [&a, &b, &c]) {
-                        return;
-                    }
-                    let b = columns.next();
-                    a = columns.next();
-                    if outputs.emit::<MODE>(&weights, [&c, &b, &a]) {
-                        return;
-                    }
-                }
-            }
-            let mut b = columns.next();
-            loop {
-                let c = columns.next();
-                if outputs.emit::<MODE>(&weights, [&a, &b, &c]) {
-                    return;
-                }
-                a = columns.next();
-                if outputs.emit::<MODE>(&weights, [&b, &c, &a]) {
-                    return;
-                }
-                b = columns.next();
-                if outputs.emit::<MODE>(&weights, [&c, &a, &b]) {
-                    return;
-                }
-            }
+    unsafe fn by_columns(_: &Rows) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> Self::Weights {
+        // SAFETY: the caller's promise.
+        unsafe { [quad(from), quad(from.add(QUAD_BYTES)), quad(from.add(2 * QUAD_BYTES))] }
+    }
+
+    #[inline(always)]
+    fn column([a, b, c]: [int8x16_t; 3]) -> Self::Column {
+        interleave(a, b, c, c)
+    }
+
+    #[inline(always)]
+    fn add(sums: &mut [int32x4_t; 4], weights: &Self::Weights, columns: [&Self::Column; 3]) {
+        for (column, weights) in columns.into_iter().zip(weights) {
+            dots(sums, column, weights);
         }
     }
 
-    unsafe fn any(line: &Line) {
+    unsafe fn any(rows: &Rows) {
         // SAFETY: the caller's promise.
-        unsafe { if line.channels < GROUP { any::<false>(line) } else { any::<true>(line) } }
+        unsafe { if rows.channels < GROUP { any::<false>(rows) } else { any::<true>(rows) } }
     }
 }
 
@@ -232,23 +152,26 @@ unsafe impl Filters for DotFilters {
 ///
 /// # Safety
 /// As there.
-unsafe fn any<const WHOLE: bool>(line: &Line) {
-    for x in 0..line.width {
-        let source = line.source.wrapping_add(x * line.step);
-        // SAFETY: each tap of each output is read for `channels` channels; there are weights for each quad.
-        unsafe {
-            let mut sums = start(line.bias);
-            if line.quads.is_empty() {
-                for (index, taps) in quads(line.taps.len()).enumerate() {
-                    add_quad::<WHOLE>(&mut sums, line, source, index, &offsets(line.taps, taps));
+unsafe fn any<const WHOLE: bool>(rows: &Rows) {
+    for y in 0..rows.height {
+        for x in 0..rows.width {
+            let source = rows.source.wrapping_add(y * rows.step[1] + x * rows.step[0]);
+            // SAFETY: each tap of each output is read for `channels` channels; there are weights for each quad.
+            unsafe {
+                let mut sums = start(rows.bias);
+                if rows.quads.is_empty() {
+                    for (index, taps) in quads(rows.taps.len()).enumerate() {
+                        add_quad::<WHOLE>(&mut sums, rows, source, index, &offsets(rows.taps, taps));
+                    }
+                } else {
+                    for (index, taps) in rows.quads.iter().enumerate() {
+                        add_quad::<WHOLE>(&mut sums, rows, source, index, taps);
+                    }
                 }
-            } else {
-                for (index, taps) in line.quads.iter().enumerate() {
-                    add_quad::<WHOLE>(&mut sums, line, source, index, taps);
-                }
+                let out = rows.out.wrapping_add(y * rows.out_step[1] + x * rows.out_step[0]);
+                rows.target
+                    .store(&[sums], [out], || rows.pixel + y * rows.pixel_step[1] + x * rows.pixel_step[0]);
             }
-            let out = line.out.wrapping_add(x * line.out_step);
-            line.target.store(&[sums], [out], || line.pixel + x * line.pixel_step);
         }
     }
 }
@@ -265,14 +188,14 @@ fn offsets(offsets: &[usize], taps: [Option<usize>; 4]) -> [usize; 4] {
 #[inline(always)]
 unsafe fn add_quad<const WHOLE: bool>(
     sums: &mut [int32x4_t; 4],
-    line: &Line,
+    rows: &Rows,
     source: *const Q,
     index: usize,
     taps: &[usize; 4],
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let [a, b, c, d] = taps.map(|tap| load(source.add(tap), if WHOLE { GROUP } else { line.channels }));
-        dots(sums, &interleave(a, b, c, d), &quad(line.weights.add(index * QUAD_BYTES)));
+        let [a, b, c, d] = taps.map(|tap| load(source.add(tap), if WHOLE { GROUP } else { rows.channels }));
+        dots(sums, &interleave(a, b, c, d), &quad(rows.weights.add(index * QUAD_BYTES)));
     }
 }

@@ -8,7 +8,7 @@
 use core::arch::aarch64::int32x4_t;
 use core::arch::asm;
 
-use super::super::product::{Panel, Places, Tiles, tiles};
+use super::super::product::{Panel, Places, Tiles, again, tiles};
 use crate::kernels::Q;
 
 /// `sdot` of term quad `$quad` of each pixel: register of values, then of sums.
@@ -28,28 +28,38 @@ macro_rules! quad {
     };
 }
 
-/// A run of terms: sixteen at a time, then eight, then four.
+/// Sixteen terms.
+macro_rules! sixteen {
+    ([$($values:literal $source:ident,)*], $columns:tt) => {
+        concat!(
+            $("ldr q", $values, ", [{", stringify!($source), "}], #16\n",)*
+            quad!(0, $columns), quad!(1, $columns), quad!(2, $columns), quad!(3, $columns)
+        )
+    };
+}
+
+/// A run of terms: 32 at a time, then sixteen, eight, four.
 macro_rules! run {
     ([$($values:literal $source:ident,)*], $columns:tt) => {
         concat!(
-            "lsr {left}, {run}, #4\n",
+            "lsr {left}, {run}, #5\n",
             "cbz {left}, 3f\n",
             "2:\n",
-            $("ldr q", $values, ", [{", stringify!($source), "}, {at}]\n",)*
-            "add {at}, {at}, #16\n",
-            quad!(0, $columns), quad!(1, $columns), quad!(2, $columns), quad!(3, $columns),
+            sixteen!([$($values $source,)*], $columns), sixteen!([$($values $source,)*], $columns),
             "subs {left}, {left}, #1\n",
             "b.ne 2b\n",
             "3:\n",
-            "tbz {run}, #3, 4f\n",
-            $("ldr d", $values, ", [{", stringify!($source), "}, {at}]\n",)*
-            "add {at}, {at}, #8\n",
-            quad!(0, $columns), quad!(1, $columns),
+            "tbz {run}, #4, 4f\n",
+            sixteen!([$($values $source,)*], $columns),
             "4:\n",
-            "tbz {run}, #2, 5f\n",
-            $("ldr s", $values, ", [{", stringify!($source), "}, {at}]\n",)*
+            "tbz {run}, #3, 5f\n",
+            $("ldr d", $values, ", [{", stringify!($source), "}], #8\n",)*
+            quad!(0, $columns), quad!(1, $columns),
+            "5:\n",
+            "tbz {run}, #2, 6f\n",
+            $("ldr s", $values, ", [{", stringify!($source), "}]\n",)*
             quad!(0, $columns),
-            "5:\n"
+            "6:\n"
         )
     };
 }
@@ -78,11 +88,10 @@ macro_rules! tile {
                     ".arch_extension dotprod",
                     $($bias,)*
                     run!($pixels, $columns),
-                    $($source = in(reg) sources[$values],)*
+                    $($source = inout(reg) sources[$values] => _,)*
                     weights = inout(reg) weights,
                     bias = in(reg) panel.bias,
                     run = in(reg) panel.terms.run,
-                    at = inout(reg) 0usize => _,
                     left = out(reg) _,
                     out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
                     out("v7") _,
@@ -96,10 +105,9 @@ macro_rules! tile {
                     asm!(
                         ".arch_extension dotprod",
                         run!($pixels, $columns),
-                        $($source = in(reg) sources[$values],)*
+                        $($source = inout(reg) again(&sources[$values]).wrapping_add(offset) => _,)*
                         weights = inout(reg) weights,
                         run = in(reg) panel.terms.run,
-                        at = inout(reg) offset => _,
                         left = out(reg) _,
                         out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
                         out("v7") _,

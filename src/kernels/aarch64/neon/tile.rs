@@ -9,7 +9,7 @@
 use core::arch::aarch64::{int32x4_t, vpaddq_s32};
 use core::arch::asm;
 
-use super::super::product::{Panel, Places, Tiles, tiles};
+use super::super::product::{Panel, Places, Tiles, again, tiles};
 use crate::kernels::Q;
 
 /// Terms that the weights of a channel lie together for.
@@ -186,7 +186,7 @@ macro_rules! tile {
                     let offset = panel.terms.offset(run);
                     asm!(
                         run!($pixels),
-                        $($at = inout(reg) sources[$index].wrapping_add(offset) => _,)*
+                        $($at = inout(reg) again(&sources[$index]).wrapping_add(offset) => _,)*
                         weights = inout(reg) weights,
                         chains = inout(reg) chains,
                         run = in(reg) panel.terms.run,

@@ -62,7 +62,8 @@ pub fn unsigned(stored: Q) -> u8 {
     (i32::from(stored) - Q_OFFSET) as u8
 }
 
-/// The kernels of one instruction set; those of operators without weights are in [`Operators`]. Methods that an instruction set does not override are the definition's.
+/// The kernels of one instruction set; those of operators without weights are in [`Operators`]. Methods that an instruction set
+/// does not override are the definition's.
 pub trait Kernels: Operators + Send + Sync {
     /// Which instruction set.
     fn isa(&self) -> Isa;

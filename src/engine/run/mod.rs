@@ -198,7 +198,7 @@ impl Runner {
         let tensor = self.output_tensor(index);
         let mut values = vec![0; tensor.elements()];
         let data = self.output(index);
-        in_onnx_order(tensor, |memory, onnx| values[onnx] = data[memory] as u8);
+        in_onnx_order(tensor, |memory, onnx| values[onnx] = data[memory].to_ne_bytes()[0]);
         values
     }
 

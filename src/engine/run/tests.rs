@@ -244,7 +244,8 @@ fn programs_give_what_the_reference_gives() {
     for size in [8, 20, 64] {
         failures.extend(check(&format!("u-net {size}"), &u_net(11, size), 7));
     }
-    let cases: [(&str, fn(&mut Builder, Id) -> Id); 14] = [
+    type Case = (&'static str, fn(&mut Builder, Id) -> Id);
+    let cases: [Case; 14] = [
         ("conv 5x5", |b, x| b.same(x, 7, 5, 1, 1, 1)),
         ("conv 3x3 dilation 3", |b, x| b.same(x, 9, 3, 1, 3, 1)),
         ("conv 3x3 of 4 groups", |b, x| b.same(x, 12, 3, 2, 1, 4)),

@@ -1,8 +1,6 @@
 //! Kernels for x86-64.
 
 pub mod avx2;
-pub mod avx512;
-pub mod avx_vnni;
 pub mod vnni;
 
 use super::Kernels;

@@ -131,14 +131,3 @@ unsafe fn avx2_u8_steps<const SIZE: usize>(from: *const u8, count: usize, to: *m
         at += STEP;
     }
 }
-
-/// Where the patches of the `count` pixels from `first` on begin in the data, if they can be read where they are: one tap,
-/// pixels evenly spaced over rows, and whole groups of 4 bytes within the data.
-pub fn in_place(patches: &Patches, first: usize, count: usize) -> Option<usize> {
-    let Patches { data, taps, run, step, row_step, width, .. } = *patches;
-    let [tap] = *taps else { return None };
-    let even = row_step == width * step || first % width + count <= width;
-    let start = patches.base(first) + tap;
-    let end = start + count.saturating_sub(1) * step + run.next_multiple_of(4);
-    (even && end <= data.len()).then_some(start)
-}

@@ -44,12 +44,12 @@ fn unrelated(mut pointer: *const u8) -> *const u8 {
     pointer
 }
 
-/// Adds the products of one group of terms: four of 8 bits if `VNNI`, or two of 16.
+/// Adds the products of one group of terms: two of 16 bits.
 ///
 /// # Safety
-/// AVX2 or AVX-VNNI; `group` lies in each of the rows, `weights` has `V` registers.
+/// AVX2; `group` lies in each of the rows, `weights` has `V` registers.
 #[inline(always)]
-unsafe fn multiply<const VNNI: bool, const R: usize, const V: usize>(
+unsafe fn multiply<const R: usize, const V: usize>(
     sums: &mut [[__m256i; V]; R],
     rows: &[*const i32; R],
     group: usize,
@@ -61,11 +61,7 @@ unsafe fn multiply<const VNNI: bool, const R: usize, const V: usize>(
             let values = _mm256_set1_epi32(row.add(group).read_unaligned());
             for (v, sum) in sums.iter_mut().enumerate() {
                 let weights = _mm256_loadu_si256(weights.add(v));
-                *sum = if VNNI {
-                    _mm256_dpbusd_avx_epi32(*sum, values, weights)
-                } else {
-                    _mm256_add_epi32(*sum, _mm256_madd_epi16(values, weights))
-                };
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(values, weights));
             }
         }
     }
@@ -74,9 +70,9 @@ unsafe fn multiply<const VNNI: bool, const R: usize, const V: usize>(
 /// The sums of `R` pixels and `V` registers of channels. `rows` are `stride` bytes from a pixel to the next.
 ///
 /// # Safety
-/// AVX2 or AVX-VNNI; `4 * groups` bytes in each of `R` rows; `columns` of a panel of `V` registers.
+/// AVX2; `4 * groups` bytes in each of `R` rows; `columns` of a panel of `V` registers.
 #[inline(always)]
-unsafe fn sums<const VNNI: bool, const R: usize, const V: usize>(
+unsafe fn sums<const R: usize, const V: usize>(
     columns: &Columns,
     rows: *const u8,
     stride: usize,
@@ -93,13 +89,13 @@ unsafe fn sums<const VNNI: bool, const R: usize, const V: usize>(
         let rows: [*const i32; R] = std::array::from_fn(|r| unrelated(rows.add(r * stride)).cast());
         let mut group = 0;
         while group + 2 <= columns.groups {
-            multiply::<VNNI, R, V>(&mut sums, &rows, group, weights);
-            multiply::<VNNI, R, V>(&mut sums, &rows, group + 1, weights.add(V));
+            multiply::<R, V>(&mut sums, &rows, group, weights);
+            multiply::<R, V>(&mut sums, &rows, group + 1, weights.add(V));
             weights = weights.add(2 * V);
             group += 2;
         }
         if group < columns.groups {
-            multiply::<VNNI, R, V>(&mut sums, &rows, group, weights);
+            multiply::<R, V>(&mut sums, &rows, group, weights);
         }
         sums
     }
@@ -147,7 +143,7 @@ pub unsafe fn avx2_i16_tile<const R: usize, const V: usize, const END: u8>(
     add: (*const u8, usize),
 ) {
     // SAFETY: the caller's promise.
-    unsafe { store::<R, V, END>(sums::<false, R, V>(columns, rows, stride), ending, to, add) }
+    unsafe { store::<R, V, END>(sums::<R, V>(columns, rows, stride), ending, to, add) }
 }
 
 /// The sums of `R` pixels and the `V` registers of a panel, to memory: `to[r * apart ..][.. 8 * V]`.
@@ -164,42 +160,10 @@ pub unsafe fn avx2_i16_sums<const R: usize, const V: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        for (r, sums) in sums::<false, R, V>(columns, rows, stride).into_iter().enumerate() {
+        for (r, sums) in sums::<R, V>(columns, rows, stride).into_iter().enumerate() {
             for (v, sum) in sums.into_iter().enumerate() {
                 _mm256_storeu_si256(to.add(r * apart + v * LANES).cast(), sum);
             }
-        }
-    }
-}
-
-/// As `avx2_i16_tile`, of 8-bit values.
-///
-/// # Safety
-/// As for `sums` and `store`; AVX-VNNI.
-#[target_feature(enable = "avx2,avxvnni")]
-pub unsafe fn avx_vnni_u8_tile<const R: usize, const V: usize, const END: u8>(
-    columns: &Columns,
-    ending: &Ending,
-    rows: *const u8,
-    stride: usize,
-    to: Places,
-    add: (*const u8, usize),
-) {
-    // SAFETY: the caller's promise.
-    unsafe { store::<R, V, END>(sums::<true, R, V>(columns, rows, stride), ending, to, add) }
-}
-
-/// As `avx2_i16_sums`, of one pixel's 8-bit values.
-///
-/// # Safety
-/// As for `sums`; AVX-VNNI; the sums can be written.
-#[target_feature(enable = "avx2,avxvnni")]
-pub unsafe fn avx_vnni_u8_sums<const V: usize>(columns: &Columns, row: *const u8, to: *mut i32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let [sums] = sums::<true, 1, V>(columns, row, 0);
-        for (v, sum) in sums.into_iter().enumerate() {
-            _mm256_storeu_si256(to.add(v * LANES).cast(), sum);
         }
     }
 }

@@ -36,6 +36,9 @@ pub struct Args {
     /// Only run N inferences, each between two marks that benches/instructions counts between
     #[arg(long, hide = true, value_name = "N")]
     count_instructions: Option<u32>,
+    /// Only run one inference on a fixed input and print a hash of each output: the same on every machine
+    #[arg(long, hide = true)]
+    digest: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -106,6 +109,9 @@ impl Pipeline {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, card) = args.model.load()?;
+    if args.digest {
+        return digest(&Session::with_options(&model, &args.engine.options())?);
+    }
     let mut pipeline = Pipeline::new(&args, &model, &card)?;
     if let Some(inferences) = args.count_instructions {
         return count_instructions(pipeline.session(), inferences);
@@ -281,4 +287,23 @@ fn count_instructions(session: &Session, inferences: u32) -> anyhow::Result<()> 
     }
     marks.seek(SeekFrom::Start(MARK))?;
     Ok(())
+}
+
+/// One line for each output: its name, its shape and a hash (FNV-1a, 64 bits) of its values' bits. The input is a fixed sequence of
+/// numbers from -1 to 1.
+fn digest(session: &Session) -> anyhow::Result<()> {
+    let count: usize = session.input_shape().iter().product();
+    let input: Vec<f32> = (0..count as u32)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 23) as f32 - 1.0)
+        .collect();
+    let mut text = String::new();
+    for (name, value) in session.outputs().iter().zip(session.run(&input)?) {
+        let Some(values) = value.as_f32() else { anyhow::bail!("output {name} does not hold f32 values") };
+        let bytes = values.iter().flat_map(|value| value.to_bits().to_le_bytes());
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
+        writeln!(text, "{name} {:?} {hash:016x}", value.shape())?;
+    }
+    super::print(&text)
 }

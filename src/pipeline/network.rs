@@ -67,10 +67,9 @@ impl Network {
         self.resized
     }
 
-    /// Runs once, which also warms up and makes the shape known.
+    /// Makes the output's shape known; tract tells it by running once.
     pub(super) fn try_out(&mut self) -> Result<(), PipelineError> {
-        if let Some(mut runner) = self.session.int8() {
-            runner.run();
+        if let Some(runner) = self.session.int8() {
             self.shape = runner.output_tensor(0).onnx_shape();
             self.values = vec![0.0; self.shape.iter().product()];
         }

@@ -40,10 +40,11 @@ def run(job):
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if job["optimize"] else levels.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(job["model"], options, providers=["CPUExecutionProvider"])
     (image,) = session.get_inputs()
-    inputs = np.fromfile(job["inputs"], dtype="<f4").reshape([-1, *image.shape[1:]])
+    batch = image.shape[0] if isinstance(image.shape[0], int) else 1
+    inputs = np.fromfile(job["inputs"], dtype="<f4").reshape([-1, batch, *image.shape[1:]])
     with open(job["outputs"], "wb") as file:
         for value in inputs:
-            outputs = session.run(None, {image.name: value[None]})
+            outputs = session.run(None, {image.name: value})
             if job.get("classes"):
                 file.write(outputs[0].argmax(axis=1).astype(np.uint8).tobytes())
             else:

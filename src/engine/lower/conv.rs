@@ -6,7 +6,7 @@ use super::elementwise::multiplier;
 use super::value::{Constant, Step, bad, contradiction, unsupported};
 use super::walk::{Target, Walk};
 use super::window;
-use crate::onnx::{DataType, Node};
+use crate::onnx::{DataType, Node, TensorData};
 
 /// Operators with constant weights, which take a scale and shift after them.
 pub(super) fn is_weighted(op: &str) -> bool {
@@ -101,13 +101,7 @@ pub(super) fn emit_transposed<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &
 }
 
 /// Writes an operator from an image to an image of the ONNX shape `shape`, of rank 4 or 3.
-pub(super) fn push_image(
-    walk: &mut Walk,
-    target: &Target,
-    kind: Kind,
-    image: Id,
-    shape: &[usize],
-) -> Step<Id> {
+pub(super) fn push_image(walk: &mut Walk, target: &Target, kind: Kind, image: Id, shape: &[usize]) -> Step<Id> {
     let full = match *shape {
         [n, c, w] => [n, c, 1, w],
         [n, c, h, w] => [n, c, h, w],
@@ -162,23 +156,29 @@ pub(super) fn output_scales(constant: &Constant, outputs: usize, axis: usize) ->
     match scaling.scales.as_slice() {
         &[scale] => Ok(vec![scale; outputs]),
         scales if scaling.axis == axis && scales.len() == outputs => Ok(scales.to_vec()),
-        _ => {
-            unsupported(format!("its weights have scales along axis {}, not along the outputs", scaling.axis))
-        }
+        _ => unsupported(format!("its weights have scales along axis {}, not along the outputs", scaling.axis)),
     }
 }
 
 /// The integers of weights, zero points subtracted.
 pub(super) fn centered(constant: &Constant) -> Step<Vec<i16>> {
-    let element = constant.tensor.data_type();
-    let (Some(scaling), Some(values), DataType::U8 | DataType::I8) =
-        (&constant.scaling, constant.integers(), element)
-    else {
-        return unsupported(format!("its weights are {element}, not 8-bit integers"));
+    let Some(scaling) = &constant.scaling else {
+        return unsupported("its weights are not quantized");
     };
-    let shape = &constant.tensor.shape;
-    let center = |(index, value): (usize, i32)| (value - scaling.zeros[scaling.part(shape, index)]) as i16;
-    Ok(values.into_iter().enumerate().map(center).collect())
+    let mut values: Vec<i16> = match &constant.tensor.data {
+        TensorData::U8(values) => values.iter().map(|&value| i16::from(value)).collect(),
+        TensorData::I8(values) => values.iter().map(|&value| i16::from(value)).collect(),
+        _ => {
+            let element = constant.tensor.data_type();
+            return unsupported(format!("its weights are {element}, not 8-bit integers"));
+        }
+    };
+    if scaling.zeros.iter().any(|&zero| zero != 0) {
+        for (index, value) in values.iter_mut().enumerate() {
+            *value -= scaling.zeros[scaling.part(&constant.tensor.shape, index)] as i16;
+        }
+    }
+    Ok(values)
 }
 
 /// A constant bias as the graph gives it.
@@ -218,16 +218,12 @@ impl BiasConstant {
         let wrong = |count: usize| contradiction(format!("{count} biases for {outputs} outputs"));
         Ok(match self {
             BiasConstant::None => Bias::None,
-            BiasConstant::Reals(values) if ![1, outputs].contains(&values.len()) => {
-                return wrong(values.len());
-            }
+            BiasConstant::Reals(values) if ![1, outputs].contains(&values.len()) => return wrong(values.len()),
             BiasConstant::Reals(values) => Bias::Reals(values.into_iter().map(f64::from).collect()),
             BiasConstant::Integers(values, _) if ![1, outputs].contains(&values.len()) => {
                 return wrong(values.len());
             }
-            BiasConstant::Integers(values, None) => {
-                Bias::Integers(values.into_iter().map(i64::from).collect())
-            }
+            BiasConstant::Integers(values, None) => Bias::Integers(values.into_iter().map(i64::from).collect()),
             BiasConstant::Integers(values, Some(scales)) => {
                 let scale = |output: usize| f64::from(scales[output % scales.len()]);
                 let unit = |output: usize| f64::from(input) * f64::from(weights[output]);
@@ -245,13 +241,7 @@ impl BiasConstant {
 
 /// Bytes, bias and multipliers of `raw` over `image`, and the image that they work on: weights that need more than a signed byte
 /// are sums of several, over an image that holds each channel as often.
-pub(super) fn weights(
-    walk: &mut Walk,
-    image: Id,
-    raw: Raw,
-    bias: Bias,
-    target: &Target,
-) -> Step<(Id, Weights)> {
+pub(super) fn weights(walk: &mut Walk, image: Id, raw: Raw, bias: Bias, target: &Target) -> Step<(Id, Weights)> {
     let input_scale = walk.draft.grid(image).scale;
     let Raw { values, scales, groups } = raw;
     let outputs = scales.len();
@@ -279,14 +269,15 @@ pub(super) fn weights(
         };
         // Every sum, also one of part of the terms, must fit into 32 bits.
         let filter = &values[output * per_output..][..per_output];
-        let sum: u64 = filter.iter().map(|&value| u64::from(value.unsigned_abs()) * 255).sum();
+        let sum = 255 * filter.iter().map(|&value| u64::from(value.unsigned_abs())).sum::<u64>();
         let fits = rounded.is_finite() && rounded.abs() + sum as f64 <= f64::from(i32::MAX);
         if !fits {
             return unsupported(format!("the sum of output channel {output} may not fit into 32 bits"));
         }
         biases.push(rounded as i32);
     }
-    let copies = values.iter().map(|&value| copies_of(value)).max().unwrap_or(1);
+    let (low, high) = values.iter().fold((0, 0), |(low, high), &value| (value.min(low), value.max(high)));
+    let copies = copies_of(low).max(copies_of(high));
     let (image, values) = match copies {
         1 => (image, values.iter().map(|&value| value as i8).collect()),
         _ => {

@@ -9,6 +9,9 @@ use super::value::{Constant, Function, Pending, Step, Value, bad, unsupported};
 use super::walk::{Target, Walk};
 use crate::onnx::Node;
 
+/// Most channels with a table each.
+const TABLES_MAX: usize = 1 << 13;
+
 /// The result of an operator on two tensors.
 pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> Step<Value<'a>> {
     let Some(operation) = operation(node.standard_op()).filter(|_| node.inputs.len() == 2) else {
@@ -27,11 +30,12 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
             None if waits(node) => Ok(Value::Pending(Pending::new(index))),
             None => unsupported("works on two computed tensors"),
         },
-        (Value::Pending(pending), Value::Constant(constant)) => affine(walk, node, pending, &constant, false),
+        (Value::Pending(pending), Value::Constant(constant)) => {
+            affine(walk, node, pending, &constant, false)
+        }
         (Value::Constant(constant), Value::Pending(pending)) => affine(walk, node, pending, &constant, true),
         (a, _) => {
-            let missing =
-                if matches!(a, Value::Function(_) | Value::Constant(_)) { names[1] } else { names[0] };
+            let missing = if matches!(a, Value::Function(_) | Value::Constant(_)) { names[1] } else { names[0] };
             unsupported(format!("its input {missing} is not quantized"))
         }
     }
@@ -39,12 +43,12 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
 
 /// Whether an operator on two computed tensors has a form in integers.
 fn waits(node: &Node) -> bool {
-    matches!(node.standard_op(), "Add" | "Sub" | "Mul")
+    matches!(node.standard_op(), "Add" | "Sum" | "Sub" | "Mul")
 }
 
 fn operation(op: &str) -> Option<fn(f32, f32) -> f32> {
     Some(match op {
-        "Add" => |a, b| a + b,
+        "Add" | "Sum" => |a, b| a + b,
         "Sub" => |a, b| a - b,
         "Mul" => |a, b| a * b,
         "Div" => |a, b| a / b,
@@ -96,6 +100,9 @@ fn with_constant<'a>(
     match numbers {
         // Integers with one scale multiply and add faster than a table for each channel looks up.
         Some((Some(_), _)) | None if quantized => Ok(Value::Pending(Pending::new(index))),
+        Some((_, numbers)) if numbers.len() > TABLES_MAX => {
+            unsupported(format!("its constant holds {} numbers, each of which needs a table", numbers.len()))
+        }
         Some((axis, numbers)) => match function.axis {
             Some(known) if axis.is_some_and(|axis| axis != known) => {
                 unsupported("its constants lie along another axis than those before it")
@@ -139,8 +146,7 @@ fn before(walk: &Walk, function: &Function) -> Option<Function> {
     if tables.len() != 256 {
         return None;
     }
-    let through =
-        |values: &[f32]| tables.iter().map(|&entry| values[usize::from(entry)]).collect::<Vec<f32>>();
+    let through = |values: &[f32]| tables.iter().map(|&entry| values[usize::from(entry)]).collect::<Vec<f32>>();
     let values = function.values.chunks(256).flat_map(through).collect();
     Some(Function { id: op.inputs[0], values: std::rc::Rc::new(values), axis: function.axis, grid: None })
 }
@@ -166,37 +172,34 @@ fn affine<'a>(
         if bound.is_nan() {
             return bad("its bound is not a number");
         }
-        let (low, high) = if op == "Min" { (f32::NEG_INFINITY, bound) } else { (bound, f32::INFINITY) };
+        let (low, high) =
+            if op == "Min" { (f32::NEG_INFINITY, bound) } else { (bound, f32::INFINITY) };
         return Ok(Value::Pending(pending.clamped(low, high)));
     }
     let before = &walk.graph().nodes[pending.node];
+    // A division waits only where it ends a layer normalization.
+    let is_norm = before.standard_op() == "Div";
     let open = pending.low == f32::NEG_INFINITY && pending.high == f32::INFINITY;
     let folds = open
         && pending.moves.is_empty()
-        && is_weighted(before.standard_op())
-        && matches!((op, constant_first), ("Add" | "Mul", _) | ("Sub" | "Div", false));
+        && (is_weighted(before.standard_op()) || is_norm)
+        && matches!((op, constant_first), ("Add" | "Sum" | "Mul", _) | ("Sub" | "Div", false));
     if !folds {
         return unsupported("what it works on is not quantized before it");
     }
     let shape = walk.shape(before.output())?;
     let channel_axis = if before.op.starts_with("Conv") { 1 } else { shape.len() - 1 };
     let numbers = if walk.shape(node.output())? == shape { spread(constant, shape) } else { None };
-    let Some((axis, mut numbers)) = numbers.filter(|(axis, _)| axis.is_none_or(|axis| axis == channel_axis))
-    else {
+    let Some((_, mut numbers)) = numbers.filter(|(axis, _)| axis.is_none_or(|axis| axis == channel_axis)) else {
         return unsupported("what it works on is not quantized before it");
     };
-    if axis.is_some() && numbers.len() == 1 {
-        numbers.truncate(1);
-    }
     match op {
         "Mul" | "Div" => {
             if op == "Div" {
                 numbers.iter_mut().for_each(|number| *number = 1.0 / *number);
             }
-            if !numbers.iter().all(|number| number.is_finite() && *number > 0.0) {
-                return unsupported(
-                    "scales what is not quantized before it by a number that is not positive",
-                );
+            if !numbers.iter().all(|number| number.is_finite() && (*number > 0.0 || is_norm)) {
+                return unsupported("scales what is not quantized before it by a number that is not positive");
             }
             pending.factor = zipped(&pending.factor, &numbers, 1.0, |a, b| a * b);
             if !pending.shift.is_empty() {

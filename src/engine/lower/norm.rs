@@ -1,10 +1,10 @@
-//! Operators over whole rows of values: softmax, layer normalization, the index of the largest value.
+//! Softmax and the index of the largest value.
 
 use super::super::program::{Id, Kind};
 use super::functions::exp;
 use super::resize;
 use super::shape_ops::axis;
-use super::value::{Grid, Step, Value, bad, contradiction, unsupported};
+use super::value::{Grid, Step, Value, unsupported};
 use super::walk::{Target, Walk};
 use crate::onnx::Node;
 
@@ -41,73 +41,6 @@ pub(super) fn softmax(walk: &mut Walk, input: Id, along: usize, joined: bool, ta
     let rows = walk.draft.with_last(at, input, along);
     let layout = (walk.draft.dims(rows).to_vec(), walk.draft.axes(rows).to_vec());
     Ok(walk.draft.push(at, kind, vec![rows], layout, target.grid))
-}
-
-/// A `LayerNormalization` before a quantize node.
-pub(super) fn emit_layer_norm<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &Target) -> Step<Id> {
-    if node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
-        return unsupported("gives mean and deviation");
-    }
-    let input = walk.linear(node, 0)?;
-    let rank = walk.draft.dims(input).len();
-    let along = axis(node.int("axis", -1), rank)?;
-    let reals = |index: usize| match node.input(index) {
-        None => Ok(None),
-        Some(name) => match walk.constant(name).and_then(|constant| constant.reals()) {
-            Some(values) => Ok(Some(values)),
-            None => unsupported(format!("its input {name} is computed at run time")),
-        },
-    };
-    let (scale, shift) = (reals(1)?, reals(2)?);
-    layer_norm(walk, input, along, scale, shift, node.float("epsilon", 1e-5), target)
-}
-
-/// Layer normalization of a tensor on a scale over all axes from `along` on.
-pub(super) fn layer_norm(
-    walk: &mut Walk,
-    input: Id,
-    along: usize,
-    scale: Option<Vec<f32>>,
-    shift: Option<Vec<f32>>,
-    epsilon: f32,
-    target: &Target,
-) -> Step<Id> {
-    let at = target.at;
-    let shape = walk.draft.tensors[input].onnx_shape();
-    let terms: usize = shape[along..].iter().product();
-    let step = f64::from(target.grid.scale);
-    let over_step = |values: Option<Vec<f32>>, missing: f32| -> Step<Vec<f32>> {
-        let values = values.unwrap_or_else(|| vec![missing]);
-        if ![1, terms].contains(&values.len()) {
-            return contradiction(format!("{} factors for {terms} values", values.len()));
-        }
-        let found: Vec<f32> =
-            (0..terms).map(|at| (f64::from(values[at % values.len()]) / step) as f32).collect();
-        if found.iter().all(|value| value.is_finite()) {
-            Ok(found)
-        } else {
-            bad("its factors are not finite")
-        }
-    };
-    let (scale, shift) = (over_step(scale, 1.0)?, over_step(shift, 0.0)?);
-    let input_scale = f64::from(walk.draft.grid(input).scale);
-    let epsilon = (f64::from(epsilon) / (input_scale * input_scale)) as f32;
-    if !(epsilon.is_finite() && epsilon >= 0.0) {
-        return bad("its epsilon over the square of its scale is not a positive number");
-    }
-    let flat = match along + 1 == shape.len() {
-        true => input,
-        false => {
-            let mut flat = shape[..along].to_vec();
-            flat.push(terms);
-            walk.draft.reshape(at, input, &flat)
-        }
-    };
-    let rows = walk.draft.with_last(at, flat, along);
-    let layout = (walk.draft.dims(rows).to_vec(), walk.draft.axes(rows).to_vec());
-    let kind = Kind::LayerNorm { scale, shift, epsilon };
-    let id = walk.draft.push(at, kind, vec![rows], layout, target.grid);
-    Ok(walk.draft.reshape(at, id, &shape))
 }
 
 /// The result of an `ArgMax` of quantized values, or of such values resized before it.
@@ -177,3 +110,4 @@ fn classes(walk: &mut Walk, node: &Node, kind: Kind, rows: Id) -> Id {
     }
     walk.draft.push(at, kind, vec![rows], (dims, axes), Grid::CLASSES)
 }
+

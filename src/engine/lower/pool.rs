@@ -37,9 +37,9 @@ fn whole_or_sliding(node: &Node, input: [usize; 2], output: [usize; 2]) -> Step<
     if node.op.contains("Global") {
         return Ok(Window { kernel: input, strides: [1, 1], pads: [0; 4], dilations: [1, 1] });
     }
-    let kernel: Option<Vec<usize>> = node.ints("kernel_shape").and_then(|kernel| {
-        kernel.iter().map(|&size| usize::try_from(size).ok().filter(|&size| size < 1 << 20)).collect()
-    });
+    let kernel: Option<Vec<usize>> = node
+        .ints("kernel_shape")
+        .and_then(|kernel| kernel.iter().map(|&size| usize::try_from(size).ok().filter(|&size| size < 1 << 20)).collect());
     match kernel {
         Some(kernel) => window::sliding(node, &kernel, input, output),
         None => contradiction("has no kernel_shape"),
@@ -63,12 +63,12 @@ pub(super) fn average(walk: &mut Walk, node: &Node, input: Id, target: &Target) 
     let image = walk.draft.image(target.at, input)?;
     let sizes = spatial(walk.draft.dims(image));
     let outputs = spatial_of(&out)?;
-    let window = whole_or_sliding(node, sizes, outputs)?;
+    let mut window = whole_or_sliding(node, sizes, outputs)?;
     let count_include_pad = node.int("count_include_pad", 0) != 0;
-    let given = window::end_pads(node, out.len() - 2)?;
-    let overhangs = window.pads[2] > given[0] || window.pads[3] > given[1];
-    if count_include_pad && overhangs && node.text("auto_pad", "NOTSET") == "NOTSET" {
-        return unsupported("counts padding in windows that reach beyond it");
+    if count_include_pad && matches!(node.text("auto_pad", "NOTSET"), "NOTSET" | "") {
+        // What lies beyond the padding does not count.
+        let given = window::end_pads(node, out.len() - 2)?;
+        window.pads[2..].copy_from_slice(&given);
     }
     multiplier(walk.draft.grid(input).scale / target.grid.scale)?;
     let bounds = target.bounds();
@@ -92,7 +92,7 @@ pub(super) fn reduce_node(walk: &mut Walk, node: &Node, input: Id, target: &Targ
 }
 
 /// The axes that a reduction sums over; `None` if it passes its input on.
-fn reduced_axes(walk: &Walk, node: &Node, rank: usize) -> Step<Option<Vec<usize>>> {
+pub(super) fn reduced_axes(walk: &Walk, node: &Node, rank: usize) -> Step<Option<Vec<usize>>> {
     let second = if node.op.starts_with("Reduce") { node.input(1) } else { None };
     let given = match (node.ints("axes"), second) {
         (Some(axes), _) => axes.to_vec(),
@@ -111,14 +111,7 @@ fn reduced_axes(walk: &Walk, node: &Node, rank: usize) -> Step<Option<Vec<usize>
 }
 
 /// Sum or mean over `axes`.
-fn reduce(
-    walk: &mut Walk,
-    input: Id,
-    axes: &[usize],
-    mean: bool,
-    out: &[usize],
-    target: &Target,
-) -> Step<Id> {
+fn reduce(walk: &mut Walk, input: Id, axes: &[usize], mean: bool, out: &[usize], target: &Target) -> Step<Id> {
     let at = target.at;
     let shape = walk.draft.tensors[input].onnx_shape();
     let is_reduced = |axis: &usize| axes.contains(axis);
@@ -133,9 +126,9 @@ fn reduce(
     };
     let (kept, reduced): (Vec<usize>, Vec<usize>) = order.iter().partition(|axis| !is_reduced(axis));
     let split = match (together, first) {
-        (true, Some(first)) => kept
-            .iter()
-            .position(|&axis| shape[axis] > 1 && large.iter().position(|&known| known == axis) > Some(first)),
+        (true, Some(first)) => kept.iter().position(|&axis| {
+            shape[axis] > 1 && large.iter().position(|&known| known == axis) > Some(first)
+        }),
         _ => None,
     };
     let split = split.unwrap_or(kept.len());

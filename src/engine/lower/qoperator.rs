@@ -14,7 +14,8 @@ use super::{elementwise, norm, pool, tables};
 use crate::onnx::shapes::Shape;
 use crate::onnx::{DataType, Node};
 
-/// The standard operator of the same shapes, for an operator of the QOperator form or of ONNX Runtime's own domain.
+/// The standard operator of the same shapes, for an operator of the QOperator form or of ONNX Runtime's own domain, and for those
+/// without a shape rule.
 pub(super) fn standard_form(node: &Node) -> Option<Node> {
     let (op, inputs): (&str, &[usize]) = match (node.domain.as_str(), node.op.as_str()) {
         ("", "QLinearConv") => ("Conv", &[0, 3]),
@@ -32,6 +33,7 @@ pub(super) fn standard_form(node: &Node) -> Option<Node> {
             | "QuantizeLinear" | "DequantizeLinear",
         ) => ("Identity", &[0]),
         ("com.microsoft", "QLinearConcat") => ("Concat", &[]),
+        ("", "Celu" | "Sign") => ("Identity", &[0]),
         _ => return None,
     };
     if node.int("channels_last", 0) != 0 {

@@ -9,6 +9,9 @@ use super::value::{Step, contradiction, unsupported};
 use super::walk::{Target, Walk};
 use crate::onnx::{Attribute, Node};
 
+/// Most pixels on a side: where each comes from is kept.
+pub(super) const SIDE_MAX: usize = 1 << 16;
+
 /// Whether a node takes the nearest pixel.
 pub(super) fn is_nearest(node: &Node) -> bool {
     node.text("mode", "nearest") == "nearest"
@@ -38,6 +41,9 @@ fn axes(walk: &Walk, node: &Node, input: &[usize], output: &[usize]) -> Step<[Ax
     let scales = scales.filter(|scales| scales.len() == input.len());
     let given = |axis: usize| scales.as_ref().map(|scales| scales[axis]);
     let [in_size, out_size] = [spatial_of(input)?, spatial_of(output)?];
+    if out_size.iter().any(|&size| size > SIDE_MAX) {
+        return unsupported(format!("resizes to {} x {} pixels", out_size[0], out_size[1]));
+    }
     let mut found = [0, 1].map(|d| Axis { input: in_size[d], output: out_size[d], scale: 1.0 });
     for (d, axis) in found.iter_mut().enumerate() {
         // An image of rank 3 has no height.

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::super::program::{Fill, Id, Kind};
 use super::draft::{At, canonical, permuted};
-use super::resize;
 use super::value::{Constant, Function, Grid, Pending, Step, Value, contradiction, unsupported};
 use super::walk::{Target, Walk};
+use super::resize;
 use crate::onnx::{DataType, Node, Tensor, TensorData};
 
 /// Most copies that are joined to repeat or gather something.
@@ -22,20 +22,8 @@ pub(super) fn is_move(op: &str) -> bool {
 fn moves_one(op: &str) -> bool {
     matches!(
         op,
-        "Cast"
-            | "DepthToSpace"
-            | "Dropout"
-            | "Expand"
-            | "Flatten"
-            | "Gather"
-            | "Identity"
-            | "Reshape"
-            | "Slice"
-            | "SpaceToDepth"
-            | "Squeeze"
-            | "Tile"
-            | "Transpose"
-            | "Unsqueeze"
+        "Cast" | "DepthToSpace" | "Dropout" | "Expand" | "Flatten" | "Gather" | "Identity" | "Reshape" | "Slice"
+            | "SpaceToDepth" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze"
     )
 }
 
@@ -46,9 +34,7 @@ pub(super) fn source<'a>(walk: &Walk<'a>, name: &str) -> Step<(Id, Value<'a>)> {
         Value::Function(function) if function.axis.is_some() => {
             unsupported("moves values of a function that differs between channels")
         }
-        Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) => {
-            Ok((*id, value))
-        }
+        Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) => Ok((*id, value)),
         _ => unsupported(format!("its input {name} is not quantized")),
     }
 }
@@ -89,10 +75,14 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
             let parts = split(walk, node, id)?;
             Ok(parts.into_iter().map(|id| moved(value.clone(), id)).collect())
         }
-        "Pad" => {
-            let id = pad(walk, node, id, &value)?;
-            Ok(vec![moved(value, id)])
-        }
+        "Pad" => match (fill_value(walk, node, &value)?, &value) {
+            (Some(fill), _) => {
+                let id = pad(walk, node, id, fill)?;
+                Ok(vec![moved(value, id)])
+            }
+            (None, Value::Function(_)) => Ok(vec![Value::Pending(Pending::new(index))]),
+            (None, _) => unsupported("pads with a value of another type"),
+        },
         _ => {
             let id = move_one(walk, node, id)?;
             Ok(vec![moved(value, id)])
@@ -209,7 +199,9 @@ fn slice(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
         // A step of more than the size never comes to a second element.
         steps[along] = step.min(shape[along]);
     }
-    let inside = |axis: usize| out[axis] > 0 && starts[axis] + (out[axis] - 1) * steps[axis] < shape[axis];
+    let inside = |axis: usize| {
+        out[axis] > 0 && starts[axis] + (out[axis] - 1) * steps[axis] < shape[axis]
+    };
     if out.len() != shape.len() || !(0..out.len()).all(inside) {
         return contradiction(format!("cuts {out:?} from {shape:?}"));
     }
@@ -262,9 +254,7 @@ fn gather(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
     let mut runs: Vec<(usize, usize, usize)> = Vec::new();
     for place in places {
         match runs.last_mut() {
-            Some((start, step, count)) if *count == 1 && place > *start => {
-                (*step, *count) = (place - *start, 2)
-            }
+            Some((start, step, count)) if *count == 1 && place > *start => (*step, *count) = (place - *start, 2),
             Some((start, step, count)) if *count > 1 && place == *start + *step * *count => *count += 1,
             _ => runs.push((place, 1, 1)),
         }
@@ -303,7 +293,7 @@ fn repeat(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
         }
         let before = shape[axis];
         shape[axis] = out[axis];
-        if out.len() == 4 && axis >= 2 {
+        if out.len() == 4 && axis >= 2 && out[axis] <= resize::SIDE_MAX {
             let take = |d: usize| {
                 let size = if d == axis { before } else { shape[d] };
                 (0..shape[d]).map(|at| at % size).collect()
@@ -318,7 +308,8 @@ fn repeat(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
     Ok(id)
 }
 
-fn pad(walk: &mut Walk, node: &Node, id: Id, value: &Value) -> Step<Id> {
+/// Writes a padding; `constant` is what fills it, if it is one value.
+fn pad(walk: &mut Walk, node: &Node, id: Id, constant: u8) -> Step<Id> {
     let at = walk.at(node);
     let shape = walk.draft.tensors[id].onnx_shape();
     let rank = shape.len();
@@ -339,10 +330,7 @@ fn pad(walk: &mut Walk, node: &Node, id: Id, value: &Value) -> Step<Id> {
         return contradiction(format!("pads {pads:?} of shape {shape:?}"));
     }
     let out = walk.shape(node.output())?.to_vec();
-    let fits = |axis: usize| {
-        sizes[axis].checked_add(sizes[rank + axis]).and_then(|pad| pad.checked_add(shape[axis]))
-            == Some(out[axis])
-    };
+    let fits = |axis: usize| sizes[axis].checked_add(sizes[rank + axis]).and_then(|pad| pad.checked_add(shape[axis])) == Some(out[axis]);
     if out.len() != rank || !(0..rank).all(fits) {
         return contradiction(format!("pads {shape:?} to {out:?}"));
     }
@@ -350,7 +338,7 @@ fn pad(walk: &mut Walk, node: &Node, id: Id, value: &Value) -> Step<Id> {
         return Ok(id);
     }
     let fill = match node.text("mode", "constant") {
-        "constant" => Fill::Constant(fill_value(walk, node, value)?),
+        "constant" => Fill::Constant(constant),
         "edge" => Fill::Edge,
         "reflect" if (0..rank).all(|axis| sizes[axis].max(sizes[rank + axis]) < shape[axis]) => Fill::Reflect,
         mode => return unsupported(format!("pads by mode {mode}")),
@@ -361,32 +349,43 @@ fn pad(walk: &mut Walk, node: &Node, id: Id, value: &Value) -> Step<Id> {
     Ok(walk.draft.push(at, Kind::Pad { before, fill }, vec![id], (dims, axes), grid))
 }
 
-/// The integer that stands for the value of a constant padding.
-fn fill_value(walk: &Walk, node: &Node, value: &Value) -> Step<u8> {
-    let constant = match node.input(2) {
-        Some(name) => match walk.constant(name) {
-            Some(constant) => Some(constant),
-            None => return unsupported(format!("its value {name} is computed at run time")),
+/// The value of a constant padding; 0 where it is left out.
+fn fill_real(walk: &Walk, node: &Node) -> Step<f32> {
+    match node.input(2) {
+        None => Ok(node.float("value", 0.0)),
+        Some(name) => match walk.constant(name).and_then(|constant| constant.scalar()) {
+            Some(value) => Ok(value),
+            None => unsupported(format!("its value {name} is not a constant float")),
         },
-        None => None,
-    };
+    }
+}
+
+/// The integer that stands for the value of a constant padding, if there is one.
+fn fill_value(walk: &Walk, node: &Node, value: &Value) -> Step<Option<u8>> {
     if let Value::Integers { signed, .. } = value {
         let offset = if *signed { 128 } else { 0 };
-        let given = constant.map_or(Some(vec![0]), |constant| constant.integers());
-        let unsigned = given.as_deref().and_then(|given| u8::try_from(given.first()? + offset).ok());
-        return unsigned.map_or_else(|| unsupported("pads with a value of another type"), Ok);
+        let given = match node.input(2) {
+            Some(name) => walk.constant(name).and_then(|constant| constant.integers()?.first().copied()),
+            None => Some(0),
+        };
+        return Ok(given.and_then(|given| u8::try_from(given.checked_add(offset)?).ok()));
     }
-    let real = match constant {
-        Some(constant) => constant.scalar(),
-        None => Some(node.float("value", 0.0)),
+    let Value::Function(function) = value else {
+        return unsupported("pads class numbers");
     };
-    let (Some(real), Value::Function(function)) = (real, value) else {
-        return unsupported("pads with a value that is not a float");
-    };
-    match function.values.iter().position(|&known| known == real) {
-        Some(entry) => Ok(entry as u8),
-        None => unsupported(format!("pads with {real}, which its 8-bit integers do not hold")),
+    if node.text("mode", "constant") != "constant" {
+        return Ok(Some(0));
     }
+    let real = fill_real(walk, node)?;
+    Ok(function.values.iter().position(|&known| known == real).map(|entry| entry as u8))
+}
+
+/// A `Pad` with a value between two steps, before a quantize node.
+pub(super) fn emit_pad<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &Target) -> Step<Id> {
+    let function = walk.function(node, 0)?;
+    let fill = target.grid.quantize(fill_real(walk, node)?);
+    let id = walk.write_table(target.at, &function, target.grid)?;
+    pad(walk, node, id, fill)
 }
 
 /// The result of a `Concat`: without a new scale where all inputs have the same.
@@ -399,6 +398,7 @@ pub(super) fn visit_concat<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node
             _ => return unsupported(format!("its input {name} is not quantized")),
         }
     }
+    walk.shape(node.output())?;
     let along = node.int("axis", 0);
     if let Some(Value::Integers { signed, .. }) = values.first() {
         let mut ids = Vec::with_capacity(values.len());
@@ -416,8 +416,7 @@ pub(super) fn visit_concat<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node
         .iter()
         .map(|value| if let Value::Function(function) = value { function.grid } else { None })
         .collect();
-    let Some(first) =
-        values.iter().find_map(|value| if let Value::Function(f) = value { Some(f.id) } else { None })
+    let Some(first) = values.iter().find_map(|value| if let Value::Function(f) = value { Some(f.id) } else { None })
     else {
         return unsupported("joins constants");
     };

@@ -6,10 +6,12 @@ use std::rc::Rc;
 
 use super::super::program::{Bounds, Id};
 use super::draft::{At, Draft};
-use super::value::{Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported};
-use super::{LowerError, conv, elementwise, matmul, norm, pool, qoperator, resize, shape_ops, tables};
+use super::value::{
+    Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported,
+};
+use super::{LowerError, conv, elementwise, layer_norm, matmul, norm, pool, qoperator, resize, shape_ops, tables};
 use crate::onnx::shapes::{self, NoShape, Shapes};
-use crate::onnx::{Attribute, Graph, Model, Node, Tensor};
+use crate::onnx::{Attribute, Graph, Model, Node, Tensor, TensorData};
 
 /// Most elements of a constant that may be a setting, such as a shape, instead of weights.
 const SETTING_ELEMENTS_MAX: usize = 1024;
@@ -73,6 +75,13 @@ impl<'a> Walk<'a> {
     /// Goes through all nodes.
     pub(super) fn run(&mut self) -> Result<(), LowerError> {
         let graph = self.graph();
+        if let Some((name, _)) = graph.initializers.iter().find(|(_, tensor)| !is_whole(tensor)) {
+            return Err(LowerError::Graph {
+                model: self.model.origin.clone(),
+                place: format!("tensor {name}"),
+                reason: "does not hold the elements of its shape".to_string(),
+            });
+        }
         let mut written: BTreeSet<&str> = graph.initializers.keys().map(String::as_str).collect();
         written.extend(graph.inputs.iter().map(|input| input.name.as_str()));
         for (index, node) in graph.nodes.iter().enumerate() {
@@ -91,7 +100,8 @@ impl<'a> Walk<'a> {
             if let Err(reason) = self.infer(node) {
                 return Err(self.error(index, Refusal::Graph(reason)));
             }
-            let found = match self.visit(index, node) {
+            let visited = self.visit(index, node).and_then(|values| self.checked(node, values));
+            let found = match visited {
                 Ok(values) => values,
                 Err(Refusal::Unsupported(reason)) => {
                     self.reasons.entry(index).or_insert(reason);
@@ -113,13 +123,32 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Values whose shapes are those of the node's outputs.
+    fn checked(&self, node: &Node, values: Vec<Value<'a>>) -> Step<Vec<Value<'a>>> {
+        for (name, value) in node.outputs.iter().zip(&values) {
+            if let Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) = value {
+                self.check_shape(name, *id)?;
+            }
+        }
+        Ok(values)
+    }
+
+    /// Refuses to take `id` for the tensor `name` of another shape.
+    fn check_shape(&self, name: &str, id: Id) -> Step<()> {
+        let found = self.draft.tensors[id].onnx_shape();
+        match self.shapes.get(name) {
+            Some(shape) if !name.is_empty() && *shape != found => {
+                unsupported(format!("gives {name} the shape {found:?}, not {shape:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn error(&self, index: usize, refusal: Refusal) -> LowerError {
         let (model, place) = (self.model.origin.clone(), self.graph().nodes[index].place());
         match refusal {
             Refusal::Quantization(reason) => LowerError::Quantization { model, place, reason },
-            Refusal::Graph(reason) | Refusal::Unsupported(reason) => {
-                LowerError::Graph { model, place, reason }
-            }
+            Refusal::Graph(reason) | Refusal::Unsupported(reason) => LowerError::Graph { model, place, reason },
         }
     }
 
@@ -153,7 +182,8 @@ impl<'a> Walk<'a> {
         }
         match node.standard_op() {
             "Constant" => Ok(vec![self.constant_node(node)?]),
-            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "PRelu" => {
+"Div" if layer_norm::parts(self, node).is_some() => Ok(vec![Value::Pending(Pending::new(index))]),
+            "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "PRelu" => {
                 Ok(vec![elementwise::visit(self, index, node)?])
             }
             op if shape_ops::is_move(op) => shape_ops::visit(self, index, node),
@@ -161,8 +191,8 @@ impl<'a> Walk<'a> {
             "MaxPool" | "GlobalMaxPool" => pool::visit_max(self, node).map(|value| vec![value]),
             "ArgMax" => Ok(vec![norm::visit_arg_max(self, node)?]),
             "Concat" => shape_ops::visit_concat(self, index, node),
-            "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool"
-            | "ReduceMean" | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
+            "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool" | "ReduceMean"
+            | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
                 self.require_quantized(node, 0)?;
                 Ok(vec![Value::Pending(Pending::new(index))])
             }
@@ -183,7 +213,7 @@ impl<'a> Walk<'a> {
             high: pending.high,
         };
         let op = node.standard_op();
-        if pending.has_affine() && !conv::is_weighted(op) {
+        if pending.has_affine() && !conv::is_weighted(op) && op != "Div" {
             return unsupported("its result is scaled or shifted before it is quantized");
         }
         let mut id = match op {
@@ -191,23 +221,28 @@ impl<'a> Walk<'a> {
             "ConvTranspose" => conv::emit_transposed(self, node, &target)?,
             "Gemm" | "MatMul" => matmul::emit(self, node, &target)?,
             "ConvInteger" | "MatMulInteger" => qoperator::emit_integer(self, node, &target)?,
-            "Add" | "Sub" | "Mul" => elementwise::emit(self, node, &target)?,
+            "Add" | "Sum" | "Sub" | "Mul" => elementwise::emit(self, node, &target)?,
             "AveragePool" | "GlobalAveragePool" => pool::emit_average(self, node, &target)?,
             "ReduceMean" | "ReduceSum" => pool::emit_reduce(self, node, &target)?,
             "Resize" | "Upsample" => resize::emit_linear(self, node, &target)?,
             "Softmax" => norm::emit_softmax(self, node, &target)?,
-            "LayerNormalization" => norm::emit_layer_norm(self, node, &target)?,
+            "LayerNormalization" => layer_norm::emit(self, node, &target)?,
+            "Div" => layer_norm::emit_parts(self, node, &target)?,
+            "Pad" => shape_ops::emit_pad(self, node, &target)?,
             "Concat" => shape_ops::emit_concat(self, node, &target)?,
             _ => return unsupported("the operator has no int8 form"),
         };
         // Kinds without bounds of their own get a table; the others hold it already.
-        if matches!(op, "Resize" | "Upsample" | "Softmax" | "LayerNormalization" | "Concat") {
+        if matches!(op, "Resize" | "Upsample" | "Softmax" | "LayerNormalization" | "Div" | "Concat" | "Pad") {
             let Bounds { low, high } = target.bounds();
             let tables = (0..=255u8).map(|value| value.clamp(low, high)).collect();
             id = self.draft.table(target.at, id, tables, grid);
         }
         for &index in &pending.moves {
             id = shape_ops::move_one(self, &nodes[index], id)?;
+        }
+        if let Some(name) = quantize.input(0) {
+            self.check_shape(name, id)?;
         }
         Ok(id)
     }
@@ -235,6 +270,9 @@ impl<'a> Walk<'a> {
             Some((_, Attribute::Ints(values))) => Cow::Owned(Tensor::i64(&[values.len()], values.clone())),
             _ => return unsupported("holds no numbers"),
         };
+        if !is_whole(&tensor) {
+            return contradiction("does not hold the elements of its shape");
+        }
         self.shapes.insert(node.output().to_string(), tensor.shape.clone());
         if tensor.elements() <= SETTING_ELEMENTS_MAX {
             self.settings.insert(node.output().to_string(), tensor.clone().into_owned());
@@ -291,8 +329,7 @@ impl<'a> Walk<'a> {
     pub(super) fn shape(&self, name: &str) -> Step<&[usize]> {
         match self.shapes.get(name) {
             Some(shape) if shape.contains(&0) => unsupported(format!("tensor {name} is empty")),
-            Some(shape) => match shape.iter().try_fold(1u32, |n, &size| n.checked_mul(size.try_into().ok()?))
-            {
+            Some(shape) => match shape.iter().try_fold(1u32, |n, &size| n.checked_mul(size.try_into().ok()?)) {
                 Some(elements) if elements < 1 << 31 => Ok(shape),
                 _ => contradiction(format!("tensor {name} of shape {shape:?} is too large")),
             },
@@ -358,4 +395,19 @@ impl<'a> Walk<'a> {
             _ => self.linear(node, index),
         }
     }
+}
+
+/// Whether a tensor holds as many elements as its shape says.
+fn is_whole(tensor: &Tensor) -> bool {
+    let elements = tensor.shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+    let held = match &tensor.data {
+        TensorData::F32(values) => values.len(),
+        TensorData::F64(values) => values.len(),
+        TensorData::U8(values) | TensorData::Bool(values) => values.len(),
+        TensorData::I8(values) => values.len(),
+        TensorData::I32(values) => values.len(),
+        TensorData::I64(values) => values.len(),
+        TensorData::Other(..) => return elements.is_some(),
+    };
+    elements == Some(held)
 }

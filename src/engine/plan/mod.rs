@@ -55,8 +55,8 @@ impl Plan {
         }
         let chains = || steps.iter().filter_map(Step::chain);
         let bands_len = chains().map(|chain| chain.bands_len).max().unwrap_or(0);
-        let depths = chains().flat_map(|chain| &chain.stages).filter_map(Stage::depth);
-        let scratch_bytes = depths.map(|depth| kernels.matrix_scratch_bytes(depth)).max().unwrap_or(0);
+        let stages = chains().flat_map(|chain| &chain.stages);
+        let scratch_bytes = stages.map(|stage| stage.scratch_bytes(kernels)).max().unwrap_or(0);
         let mut tables = vec![Vec::new(); program.tensors.len()];
         for op in &program.ops {
             if let Kind::Table { tables: entries } = &op.kind {
@@ -174,6 +174,8 @@ pub struct Chain {
     pub stages: Vec<Stage>,
     /// Rows of output computed at a time.
     pub band_rows: usize,
+    /// Threads take rows in multiples of this.
+    pub rows_unit: usize,
     /// Values that all bands of one thread take.
     pub bands_len: usize,
     /// Whether a thread takes output channels instead of rows: the output has one pixel.

@@ -1,63 +1,55 @@
-//! Depthwise convolution on AVX2: values of two rows brought side by side once, then multiplied for every output that
-//! sees them.
+//! Depthwise convolution on AVX2: how the taps lie, and which kernel suits them.
 
 #![allow(unsafe_code)]
 
-use std::arch::x86_64::*;
-
-use super::filter::{self, CHANNELS, Grid, PAIR_BYTES, block, blocks, offset, weight};
-use super::requantize::{Formula, Places};
+use super::filter::{self, CHANNELS, Grid, blocks, offset, weight};
+use super::requantize::{ADDED, BOUNDED, Formula, PLAIN};
+use super::strip::Strip;
 use super::three;
-use super::tile::even_part;
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedDepthwise, Patches};
 
-/// Most outputs of a row that share what was brought side by side.
-const OUTPUTS: usize = 30;
-/// Outputs whose sums are in registers at a time.
-const TILE: usize = 6;
-/// Pairs of values of 16 channels that are kept: 16 KiB.
-const KEPT: usize = 256;
-
-/// Two registers of pairs.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Pair([i16; CHANNELS * 2]);
-
 /// How the taps of a call lie.
-struct Layout {
-    grid: Grid,
+#[derive(Clone, Copy)]
+pub struct Layout {
+    /// Rows and columns of taps.
+    pub grid: Grid,
     /// Values from a column of taps to the next.
-    spacing: usize,
-    /// Columns from an output to the next.
-    stride: usize,
+    pub spacing: usize,
+    /// Columns from an output to the next, of those that share columns.
+    pub stride: usize,
+    /// Every how many outputs share columns: the dilation, if the stride is 1.
+    pub phases: usize,
 }
 
 impl Layout {
-    /// A square if the taps are one and outputs are whole columns apart, so that they share columns; else scattered.
-    fn new(patches: &Patches) -> Layout {
+    /// A square if the taps are one and outputs share columns; else scattered.
+    pub fn new(patches: &Patches) -> Layout {
         let square = Grid::square(patches.taps.len()).and_then(|grid| {
             let spacing = patches.taps[1].checked_sub(patches.taps[0]).filter(|&spacing| spacing > 0)?;
             let even = patches
                 .taps
                 .chunks_exact(grid.columns)
                 .all(|row| row.iter().enumerate().all(|(column, &tap)| tap == row[0] + column * spacing));
+            if even && patches.step > 0 && spacing.is_multiple_of(patches.step) {
+                return Some(Layout { grid, spacing, stride: 1, phases: spacing / patches.step });
+            }
             let stride = patches.step / spacing;
-            let shared = patches.step % spacing == 0 && (1..grid.columns).contains(&stride);
-            (even && shared).then_some(Layout { grid, spacing, stride })
+            let shared = patches.step.is_multiple_of(spacing) && (1..grid.columns).contains(&stride);
+            (even && shared).then_some(Layout { grid, spacing, stride, phases: 1 })
         });
-        let scattered = Grid::scattered(patches.taps.len());
-        square.unwrap_or(Layout { grid: scattered, spacing: patches.step, stride: 1 })
+        square.unwrap_or(Layout::scattered(patches))
+    }
+
+    /// Each tap on its own.
+    fn scattered(patches: &Patches) -> Layout {
+        let grid = Grid::scattered(patches.taps.len());
+        Layout { grid, spacing: patches.step, stride: 1, phases: 1 }
     }
 
     /// Columns that `outputs` outputs see.
-    fn columns(&self, outputs: usize) -> usize {
+    pub fn columns(&self, outputs: usize) -> usize {
         (outputs - 1) * self.stride + self.grid.columns
-    }
-
-    /// Most outputs whose columns can be kept; 0 if not even one output's can.
-    fn outputs(&self) -> usize {
-        (1..=OUTPUTS).rev().find(|&outputs| self.columns(outputs) * self.grid.planes() <= KEPT).unwrap_or(0)
     }
 }
 
@@ -82,52 +74,30 @@ pub unsafe fn run(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilo
     let layout = Layout::new(patches);
     let packed = offset(layout.grid, blocks(channels), channels, weights.taps);
     assert!(weights.data.len() >= packed);
-    let most = layout.outputs();
-    let Some(formula) = Formula::new(epilogue).filter(|_| most > 0) else {
+    let Some(formula) = Formula::new(epilogue) else {
         return by_definition(patches, weights, epilogue, out);
     };
-    if layout.grid == (Grid { rows: 3, columns: 3 }) && layout.stride <= 2 && channels >= CHANNELS {
-        let call = three::Call { patches, weights, epilogue, formula: &formula, spacing: layout.spacing };
-        // SAFETY: as below.
-        return unsafe {
-            match (layout.stride, epilogue.residual.is_some()) {
-                (1, false) => call.run::<1, false>(out),
-                (1, true) => call.run::<1, true>(out),
-                (_, false) => call.run::<2, false>(out),
-                (_, true) => call.run::<2, true>(out),
+    // SAFETY: the sizes were checked.
+    unsafe {
+        let sliding = layout.grid == (Grid { rows: 3, columns: 3 }) && layout.stride <= 2;
+        if sliding && channels >= CHANNELS {
+            let call = three::Call { patches, weights, epilogue, formula: &formula, layout };
+            match (layout.stride, formula.end) {
+                (1, PLAIN) => call.run::<1, PLAIN>(out),
+                (1, BOUNDED) => call.run::<1, BOUNDED>(out),
+                (1, _) => call.run::<1, ADDED>(out),
+                (_, PLAIN) => call.run::<2, PLAIN>(out),
+                (_, BOUNDED) => call.run::<2, BOUNDED>(out),
+                (_, _) => call.run::<2, ADDED>(out),
             }
-        };
-    }
-    let mut strip = Strip {
-        patches,
-        weights,
-        epilogue,
-        formula,
-        kept: [Pair([0; CHANNELS * 2]); KEPT],
-        pairs: [0; KEPT],
-        pair_count: 0,
-        columns: layout.columns(most.min(patches.width)),
-        layout,
-    };
-    for (plane, column) in strip.layout.grid.pairs() {
-        strip.pairs[strip.pair_count] = (plane * strip.columns + column) as u32;
-        strip.pair_count += 1;
-    }
-    // Rows one below the other see the same values: a strip is done from top to bottom.
-    for x in (0..patches.width).step_by(most) {
-        for y in 0..patches.height {
-            let count = most.min(patches.width - x);
-            for index in 0..blocks(channels) {
-                // SAFETY: what is read and written was checked above to lie within its slice.
-                unsafe {
-                    strip.bring_side_by_side(y, x, count, index);
-                    if epilogue.residual.is_some() {
-                        strip.multiply::<true>(y, x, count, index, out);
-                    } else {
-                        strip.multiply::<false>(y, x, count, index, out);
-                    }
-                }
-            }
+            return;
+        }
+        let layout = if layout.phases > 1 { Layout::scattered(patches) } else { layout };
+        match Strip::new(patches, weights, epilogue, formula, layout) {
+            Some(mut strip) if formula.end == PLAIN => strip.run::<PLAIN>(out),
+            Some(mut strip) if formula.end == BOUNDED => strip.run::<BOUNDED>(out),
+            Some(mut strip) => strip.run::<ADDED>(out),
+            None => by_definition(patches, weights, epilogue, out),
         }
     }
 }
@@ -145,243 +115,6 @@ fn by_definition(patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilog
             });
             let residual = epilogue.residual.map(|with| with.data[pixel * with.stride + channel]);
             out.data[at + channel] = requantize(sum, channel, residual, epilogue);
-        }
-    }
-}
-
-/// Some outputs of a row, and what is kept for them.
-struct Strip<'a> {
-    patches: &'a Patches<'a>,
-    weights: &'a PackedDepthwise,
-    epilogue: &'a Epilogue<'a>,
-    formula: Formula,
-    layout: Layout,
-    /// `[planes][columns]`.
-    kept: [Pair; KEPT],
-    /// Columns of a plane.
-    columns: usize,
-    /// For each pair of taps, where the first output's values are kept.
-    pairs: [u32; KEPT],
-    pair_count: usize,
-}
-
-impl Strip<'_> {
-    /// Brings the values of each pair of rows side by side for all columns that `count` outputs from `(y, x)` on see.
-    ///
-    /// # Safety
-    /// AVX2; the outputs are pixels of the patches, whose data reach to their end; `count` is at most the layout's.
-    #[target_feature(enable = "avx2")]
-    unsafe fn bring_side_by_side(&mut self, y: usize, x: usize, count: usize, index: usize) {
-        let Patches { data, taps, step, row_step, .. } = *self.patches;
-        let Layout { grid, spacing, .. } = self.layout;
-        let columns = self.layout.columns(count);
-        let channels = block(index, self.weights.channels);
-        let base = y * row_step + x * step + channels.start;
-        for plane in 0..grid.planes() {
-            let single = grid.single(plane);
-            let first = base + taps[plane * 2 * grid.columns];
-            let second = if single { first } else { base + taps[(plane * 2 + 1) * grid.columns] };
-            let to = self.kept[plane * self.columns..][..columns].as_mut_ptr().cast::<__m256i>();
-            let last = (columns - 1) * spacing;
-            let from = [data[first..].as_ptr(), data[second..].as_ptr()];
-            // SAFETY: where whole registers would read past the data, only the block's channels of each column are read.
-            unsafe {
-                if first.max(second) + last + CHANNELS > data.len() {
-                    let load = |from: *const u8| {
-                        let mut bytes = [0u8; CHANNELS];
-                        from.copy_to_nonoverlapping(bytes.as_mut_ptr(), channels.len());
-                        _mm_loadu_si128(bytes.as_ptr().cast())
-                    };
-                    avx2_u8_to_i16_pairs(from, columns, spacing, usize::from(single), load, to);
-                } else {
-                    let load = |from: *const u8| _mm_loadu_si128(from.cast());
-                    if single {
-                        avx2_u8_to_i16_pairs(from, columns, spacing, 1, load, to);
-                    } else {
-                        avx2_u8_to_i16_pairs(from, columns, spacing, 0, load, to);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The outputs of one block of channels.
-    ///
-    /// # Safety
-    /// AVX2; the columns of these outputs were brought side by side; output and residual, if there is one, have these
-    /// pixels.
-    #[target_feature(enable = "avx2")]
-    unsafe fn multiply<const ADD: bool>(
-        &self,
-        y: usize,
-        x: usize,
-        count: usize,
-        index: usize,
-        out: &mut Output,
-    ) {
-        let channels = block(index, self.weights.channels);
-        let mut multipliers = [0.0; CHANNELS];
-        multipliers[..channels.len()].copy_from_slice(&self.epilogue.multipliers[channels.clone()]);
-        // In the order of the lanes.
-        let natural = multipliers;
-        multipliers[4..8].copy_from_slice(&natural[8..12]);
-        multipliers[8..12].copy_from_slice(&natural[4..8]);
-        let start = offset(self.layout.grid, index, self.weights.channels, self.weights.taps);
-        let block = Block {
-            // SAFETY: the weights of each block were checked to be there.
-            weights: unsafe { self.weights.data.bytes().as_ptr().add(start).cast() },
-            bias: self.weights.bias[index * CHANNELS..][..CHANNELS].as_ptr().cast(),
-            multipliers,
-        };
-        let offsets: [usize; TILE] = std::array::from_fn(|r| r * out.step);
-        let mut first = 0;
-        while first < count {
-            let tile = even_part(count - first, TILE);
-            let at = y * out.row_step + (x + first) * out.step + channels.start;
-            // SAFETY: the caller's promise.
-            unsafe {
-                let to = Places { data: out.data.as_mut_ptr().add(at), offsets: offsets.as_ptr(), column: 0 };
-                let add = match self.epilogue.residual {
-                    Some(with) => {
-                        let pixel = y * self.patches.width + x + first;
-                        (with.data.as_ptr().add(pixel * with.stride + channels.start), with.stride)
-                    }
-                    None => (std::ptr::null(), 0),
-                };
-                if channels.len() < CHANNELS {
-                    self.part::<ADD>(tile, first, channels.len(), &block, to, add);
-                } else if tile == TILE {
-                    self.tile::<TILE, ADD>(first, &block, to, add);
-                } else {
-                    self.tile_of::<ADD>(tile, first, &block, to, add);
-                }
-            }
-            first += tile;
-        }
-    }
-
-    /// A tile of fewer channels than a block has.
-    ///
-    /// # Safety
-    /// As for `tile`, of these channels only.
-    #[target_feature(enable = "avx2")]
-    unsafe fn part<const ADD: bool>(
-        &self,
-        count: usize,
-        first: usize,
-        channels: usize,
-        block: &Block,
-        to: Places,
-        (add, add_stride): (*const u8, usize),
-    ) {
-        let mut other = [0u8; TILE * CHANNELS];
-        let mut result = [0u8; TILE * CHANNELS];
-        let offsets: [usize; TILE] = std::array::from_fn(|r| r * CHANNELS);
-        let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
-        // SAFETY: the caller's promise; a block has at most `CHANNELS` channels.
-        unsafe {
-            for r in 0..if ADD { count } else { 0 } {
-                let other = other.as_mut_ptr().add(r * CHANNELS);
-                add.add(r * add_stride).copy_to_nonoverlapping(other, channels);
-            }
-            self.tile_of::<ADD>(count, first, block, part, (other.as_ptr(), CHANNELS));
-            for r in 0..count {
-                result.as_ptr().add(r * CHANNELS).copy_to_nonoverlapping(to.at(r), channels);
-            }
-        }
-    }
-
-    /// # Safety
-    /// As for `tile` with `count` outputs.
-    #[inline(never)]
-    #[target_feature(enable = "avx2")]
-    unsafe fn tile_of<const ADD: bool>(
-        &self,
-        count: usize,
-        first: usize,
-        block: &Block,
-        to: Places,
-        add: (*const u8, usize),
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match count {
-                1 => self.tile::<1, ADD>(first, block, to, add),
-                2 => self.tile::<2, ADD>(first, block, to, add),
-                3 => self.tile::<3, ADD>(first, block, to, add),
-                4 => self.tile::<4, ADD>(first, block, to, add),
-                5 => self.tile::<5, ADD>(first, block, to, add),
-                _ => self.tile::<6, ADD>(first, block, to, add),
-            }
-        }
-    }
-
-    /// `R` outputs of one block, `first` counted from the first column kept.
-    ///
-    /// # Safety
-    /// AVX2; the columns of these outputs are kept; 16 values of each can be written, and read if `ADD`.
-    #[target_feature(enable = "avx2")]
-    unsafe fn tile<const R: usize, const ADD: bool>(
-        &self,
-        first: usize,
-        block: &Block,
-        to: Places,
-        add: (*const u8, usize),
-    ) {
-        let stride = self.layout.stride;
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut weights = block.weights;
-            let kept = self.kept.as_ptr().add(first * stride);
-            let mut sums = [[_mm256_loadu_si256(block.bias), _mm256_loadu_si256(block.bias.add(1))]; R];
-            for &pair in &self.pairs[..self.pair_count] {
-                let kept = kept.add(pair as usize);
-                let pair = [_mm256_load_si256(weights), _mm256_load_si256(weights.add(1))];
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let values = kept.add(r * stride).cast::<__m256i>();
-                    let low = _mm256_madd_epi16(pair[0], _mm256_load_si256(values));
-                    let high = _mm256_madd_epi16(pair[1], _mm256_load_si256(values.add(1)));
-                    *sums = [_mm256_add_epi32(sums[0], low), _mm256_add_epi32(sums[1], high)];
-                }
-                weights = weights.byte_add(PAIR_BYTES);
-            }
-            self.formula.store_16::<R, ADD>(|r| sums[r], block.multipliers.as_ptr(), to, add);
-        }
-    }
-}
-
-/// One block of channels.
-struct Block {
-    /// `[pairs of taps][2]`.
-    weights: *const __m256i,
-    bias: *const __m256i,
-    /// In the order of the lanes.
-    multipliers: [f32; CHANNELS],
-}
-
-/// Widens 16 values of each of `columns` columns from two places and interleaves them: `to[column][2]`. The second
-/// values are those of `ahead` columns on, at most the last column.
-///
-/// # Safety
-/// AVX2; `load` may be called for each column of both places; `to` has room.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn avx2_u8_to_i16_pairs(
-    from: [*const u8; 2],
-    columns: usize,
-    spacing: usize,
-    ahead: usize,
-    load: impl Fn(*const u8) -> __m128i,
-    to: *mut __m256i,
-) {
-    for column in 0..columns {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let a = load(from[0].add(column * spacing));
-            let b = load(from[1].add((column + ahead).min(columns - 1) * spacing));
-            let [a, b] = [_mm256_cvtepu8_epi16(a), _mm256_cvtepu8_epi16(b)];
-            _mm256_store_si256(to.add(2 * column), _mm256_unpacklo_epi16(a, b));
-            _mm256_store_si256(to.add(2 * column + 1), _mm256_unpackhi_epi16(a, b));
         }
     }
 }

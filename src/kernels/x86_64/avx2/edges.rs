@@ -114,11 +114,11 @@ unsafe fn interleave(planes: &[[Q; BLOCK]; 3]) -> [[Q; BLOCK]; 3] {
     const PLACES: [[[u8; 16]; 3]; 3] = places();
     let mut pixels = [[0; BLOCK]; 3];
     for half in 0..2 {
-        for part in 0..3 {
+        for (part, places) in PLACES.iter().enumerate() {
             // SAFETY: 16 bytes are read from 0 or 16 of 32, and written from 0, 16, ... 80 of 96; AVX2 by this function's contract.
             unsafe {
                 let mut mixed = _mm_setzero_si128();
-                for (plane, places) in planes.iter().zip(&PLACES[part]) {
+                for (plane, places) in planes.iter().zip(places) {
                     let values = _mm_loadu_si128(plane.as_ptr().add(half * 16).cast());
                     let places = _mm_loadu_si128(places.as_ptr().cast());
                     mixed = _mm_or_si128(mixed, _mm_shuffle_epi8(values, places));

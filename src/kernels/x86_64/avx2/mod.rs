@@ -1,24 +1,29 @@
 //! Kernels for x86-64 with AVX2: products of 16-bit numbers, which are exact, where pairs of 8-bit products saturate.
 
 mod argmax;
-mod depthwise;
+pub(super) mod depthwise;
 mod edges;
 mod elementwise;
-mod filter;
-mod matrix;
+pub(super) mod filter;
+pub(super) mod matrix;
 pub mod operators;
-mod panel;
+pub(super) mod panel;
 mod product;
-mod requantize;
+mod products;
+pub(super) mod requantize;
 mod resize;
+pub(super) mod rows;
+mod strip;
 mod table;
 mod three;
-mod tile;
+pub(super) mod tile;
 mod vector;
-mod widen;
 mod winograd;
 
 use std::ops::Range;
+
+use matrix::Products;
+use products::Wide;
 
 use crate::kernels::{
     Depthwise, Epilogue, Isa, Kernels, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches,
@@ -46,11 +51,11 @@ impl Kernels for Avx2 {
     }
 
     fn pack_matrix(&self, matrix: &Matrix) -> PackedMatrix {
-        panel::pack(matrix)
+        panel::pack::<{ Wide::TERMS }>(matrix)
     }
 
     fn matrix_scratch_bytes(&self, depth: usize) -> usize {
-        matrix::scratch_bytes(depth)
+        matrix::scratch_bytes::<Wide>(depth)
     }
 
     #[allow(unsafe_code)]
@@ -64,7 +69,7 @@ impl Kernels for Avx2 {
         scratch: &mut Scratch,
     ) {
         // SAFETY: a value of this type exists only where the processor has AVX2.
-        unsafe { matrix::run(patches, weights, channels, epilogue, out, scratch) }
+        unsafe { matrix::run::<Wide>(patches, weights, channels, epilogue, out, scratch) }
     }
 
     fn pack_conv3x3(&self, matrix: &Matrix) -> Option<PackedConv3x3> {

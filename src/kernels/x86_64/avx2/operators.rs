@@ -46,7 +46,7 @@ impl<T: HasAvx2> Operators for T {
         fn pool::average_pool(patches: &Patches, factors: &[f32], params: &SumParams, out: &mut Output);
         fn pool::reduce(input: &[Q], sizes: [usize; 2], range: Range<usize>, factor: f32, params: &SumParams, out: &mut [Q]);
         fn generic_resize::nearest(input: &[Q], resize: &Resize<usize>, out: &mut [Q]);
-        fn resize::linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out: &mut [Q]);
+        fn resize::linear(input: &[Q], first_row: usize, resize: &Resize<Between>, params: &LinearParams, out: &mut Output);
         fn argmax::argmax(input: &[Q], channels: usize, out: &mut [Q]);
         fn argmax::resize_argmax(input: &[Q], resize: &Resize<Between>, quantization: &Quantization, out: &mut [Q]);
         fn normalize::softmax(input: &[Q], length: usize, exponentials: &[f32], output: &Quantization, out: &mut [Q]);

@@ -7,19 +7,23 @@ use std::arch::x86_64::*;
 use super::vector::{self, BLOCK, Rounding, reals};
 use crate::kernels::generic;
 use crate::kernels::generic::resize::same_place;
-use crate::kernels::{Between, LinearParams, Q, Resize};
+use crate::kernels::{Between, LinearParams, Output, Q, Resize};
 
 /// Multiplier up to which no result is beyond what a 32-bit integer holds.
 const LARGEST_MULTIPLIER: f32 = 1e6;
 
 /// See [`crate::kernels::Operators::linear`].
 #[target_feature(enable = "avx2")]
-pub fn linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out: &mut [Q]) {
+pub fn linear(
+    input: &[Q],
+    first_row: usize,
+    resize: &Resize<Between>,
+    params: &LinearParams,
+    out: &mut Output,
+) {
     let Resize { width, channels, rows, columns } = *resize;
-    let length = columns.len() * channels;
-    assert_eq!(out.len(), rows.len() * length, "the output is [rows][columns][channels]");
-    if length == 0 || params.multiplier.is_nan() || params.multiplier.abs() > LARGEST_MULTIPLIER {
-        return generic::resize::linear(input, resize, params, out);
+    if params.multiplier.is_nan() || params.multiplier.abs() > LARGEST_MULTIPLIER {
+        return generic::resize::linear(input, first_row, resize, params, out);
     }
     let multiplier = _mm256_set1_ps(params.multiplier);
     // SAFETY: this function has AVX2.
@@ -27,18 +31,17 @@ pub fn linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out:
         let rounding = Rounding::new(params.zero, i32::from(Q::MIN), i32::from(Q::MAX));
         (rounding, vector::zero(params.input_zero))
     };
-    let mut out = out;
+    let mut done = 0;
     // Rows between the same two rows of input share what is blended along columns.
     for band in rows.chunk_by(same_place) {
-        let lines;
-        (lines, out) = out.split_at_mut(band.len() * length);
-        let [top, bottom] =
-            [band[0].low, band[0].high].map(|row| &input[row * width * channels..][..width * channels]);
+        let [top, bottom] = [band[0].low, band[0].high]
+            .map(|row| &input[(row - first_row) * width * channels..][..width * channels]);
         for (index, column) in columns.iter().enumerate() {
             let weights = [_mm256_set1_ps(1.0 - column.fraction), _mm256_set1_ps(column.fraction)];
             let [low, high] = [column.low * channels, column.high * channels];
+            // Where pixels lie next to each other, what is written behind one of them is written again with the next.
+            let room = if out.step == channels { (columns.len() - index) * channels } else { channels };
             for first in (0..channels).step_by(BLOCK) {
-                let at = index * channels + first;
                 // SAFETY: this function has AVX2.
                 let [top, bottom] = unsafe {
                     [
@@ -46,30 +49,30 @@ pub fn linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out:
                         blend_values(&bottom[low + first..], &bottom[high + first..], zero, weights),
                     ]
                 };
-                for (row, line) in band.iter().zip(lines.chunks_exact_mut(length)) {
-                    let weights = [_mm256_set1_ps(1.0 - row.fraction), _mm256_set1_ps(row.fraction)];
+                for (row, place) in band.iter().enumerate() {
+                    let weights = [_mm256_set1_ps(1.0 - place.fraction), _mm256_set1_ps(place.fraction)];
+                    let at = (done + row) * out.row_step + index * out.step + first;
+                    let line = &mut out.data[at..at + room - first];
                     // SAFETY: this function has AVX2.
-                    let block = unsafe {
+                    unsafe {
                         let mut blended = blend(top, bottom, weights);
                         for x in &mut blended {
                             *x = _mm256_mul_ps(*x, multiplier);
                         }
-                        rounding.block_in_range(blended)
-                    };
-                    // What is beyond the channels of this pixel is written again with the next one.
-                    // SAFETY: this function has AVX2.
-                    match line[at..].first_chunk_mut() {
-                        Some(out) => unsafe { vector::store(block, out) },
-                        None => {
-                            let mut last = [0; BLOCK];
-                            unsafe { vector::store(block, &mut last) };
-                            let rest = line.len() - at;
-                            line[at..].copy_from_slice(&last[..rest]);
+                        let block = rounding.block_in_range(blended);
+                        match line.first_chunk_mut() {
+                            Some(out) => vector::store(block, out),
+                            None => {
+                                let mut last = [0; BLOCK];
+                                vector::store(block, &mut last);
+                                line.copy_from_slice(&last[..line.len()]);
+                            }
                         }
                     }
                 }
             }
         }
+        done += band.len();
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::arch::x86_64::*;
 
+use super::depthwise::Layout;
 use super::filter::{CHANNELS, Grid, block, blocks, offset};
 use super::requantize::{Formula, Places};
 use crate::kernels::{Epilogue, Output, PackedDepthwise, Patches};
@@ -22,8 +23,8 @@ pub struct Call<'a> {
     pub weights: &'a PackedDepthwise,
     pub epilogue: &'a Epilogue<'a>,
     pub formula: &'a Formula,
-    /// Values from a column of taps to the next.
-    pub spacing: usize,
+    /// A 3x3 grid.
+    pub layout: Layout,
 }
 
 impl Call<'_> {
@@ -32,20 +33,23 @@ impl Call<'_> {
     /// # Safety
     /// AVX2; input, output, weights and residual have the sizes that the patches and the channels ask for.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn run<const S: usize, const ADD: bool>(&self, out: &mut Output) {
+    pub unsafe fn run<const S: usize, const END: u8>(&self, out: &mut Output) {
         let Patches { taps, step, row_step, width, height, .. } = *self.patches;
-        let (channels, spacing) = (self.weights.channels, self.spacing);
+        let (channels, Layout { spacing, phases, .. }) = (self.weights.channels, self.layout);
         let grid = Grid { rows: 3, columns: 3 };
         let most = (STRIP_BYTES / (3 * channels * S)).max(STRIP_OUTPUTS);
-        let most = width.div_ceil(width.div_ceil(most)).next_multiple_of(2);
-        for x in (0..width).step_by(most) {
-            let count = most.min(width - x);
-            for y in 0..height {
+        // Every `phases`-th output shares columns with the next.
+        for phase in 0..phases.min(width) {
+            let outputs = (width - phase).div_ceil(phases);
+            let most = outputs.div_ceil(outputs.div_ceil(most)).next_multiple_of(2);
+            for (x, y) in strips(outputs, most, height) {
+                let count = most.min(outputs - x);
+                let first = phase + x * phases;
                 for index in 0..blocks(channels) {
                     let start = block(index, channels).start;
                     // SAFETY: the caller's promise; a block is whole.
                     unsafe {
-                        let from = self.patches.data.as_ptr().add(y * row_step + x * step + start);
+                        let from = self.patches.data.as_ptr().add(y * row_step + first * step + start);
                         let weights = offset(grid, index, channels, self.weights.taps);
                         let filter = Filter {
                             weights: self.weights.data.bytes().as_ptr().add(weights).cast(),
@@ -58,23 +62,24 @@ impl Call<'_> {
                         );
                         let mut done = 0;
                         while done < count {
-                            let at = y * out.row_step + (x + done) * out.step + start;
-                            let offsets = [0, out.step];
+                            let x = first + done * phases;
+                            let at = y * out.row_step + x * out.step + start;
+                            let offsets = [0, phases * out.step];
                             let to = out.data.as_mut_ptr().add(at);
                             let to = Places { data: to, offsets: offsets.as_ptr(), column: 0 };
                             let add = match self.epilogue.residual {
                                 Some(with) => {
-                                    let pixel = y * width + x + done;
-                                    (with.data.as_ptr().add(pixel * with.stride + start), with.stride)
+                                    let at = (y * width + x) * with.stride + start;
+                                    (with.data.as_ptr().add(at), phases * with.stride)
                                 }
                                 None => (std::ptr::null(), 0),
                             };
                             if done + 2 <= count {
                                 let sums = [window.slide(&filter), window.slide(&filter)];
-                                self.formula.store_16::<2, ADD>(|r| sums[r], multipliers.as_ptr(), to, add);
+                                self.formula.store_16::<2, 2, END>(&sums, multipliers.as_ptr(), to, add);
                             } else {
-                                let sums = window.slide(&filter);
-                                self.formula.store_16::<1, ADD>(|_| sums, multipliers.as_ptr(), to, add);
+                                let sums = [window.slide(&filter)];
+                                self.formula.store_16::<1, 2, END>(&sums, multipliers.as_ptr(), to, add);
                             }
                             done += 2;
                         }
@@ -83,6 +88,12 @@ impl Call<'_> {
             }
         }
     }
+}
+
+/// Where strips of `most` outputs begin: column and row. Rows one below the other see the same values, so a strip is done
+/// from top to bottom.
+fn strips(outputs: usize, most: usize, height: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..outputs).step_by(most).flat_map(move |x| (0..height).map(move |y| (x, y)))
 }
 
 /// The multipliers of 16 channels in the order of the lanes.

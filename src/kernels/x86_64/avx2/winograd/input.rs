@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LEAST_CHANNELS as STEP, PLACES, SEEN};
+use super::{LEAST_CHANNELS as STEP, SEEN};
 use crate::kernels::Patches;
 
 /// The pixels that the patches of a convolution see.
@@ -56,19 +56,19 @@ impl<'a> Image<'a> {
                 let from = self.data.as_ptr().add(channel);
                 let mut half = [[_mm256_setzero_si256(); SEEN]; SEEN];
                 for (column, &at) in columns.iter().enumerate() {
-                    let values = rows.map(|row| {
-                        let bytes = _mm_loadu_si128(from.add(row + at).cast());
-                        _mm256_cvtepu8_epi16(bytes)
-                    });
-                    for (row, value) in transform(values).into_iter().enumerate() {
-                        half[row][column] = value;
+                    let mut values = [_mm256_setzero_si256(); SEEN];
+                    for (value, &row) in values.iter_mut().zip(&rows) {
+                        *value = _mm256_cvtepu8_epi16(_mm_loadu_si128(from.add(row + at).cast()));
+                    }
+                    let values = transform(values);
+                    for (row, value) in half.iter_mut().zip(&values) {
+                        row[column] = *value;
                     }
                 }
-                for (row, values) in half.into_iter().enumerate() {
-                    for (column, value) in transform(values).into_iter().enumerate() {
+                for (row, values) in half.iter().enumerate() {
+                    for (column, value) in transform(*values).iter().enumerate() {
                         let place = row * SEEN + column;
-                        debug_assert!(place < PLACES);
-                        _mm256_storeu_si256(to.add(place * apart + channel).cast(), value);
+                        _mm256_storeu_si256(to.add(place * apart + channel).cast(), *value);
                     }
                 }
             }

@@ -36,7 +36,7 @@ const BLOCK_BYTES: usize = 160 << 10;
 
 /// 16-bit numbers from a tile to the next in transformed input.
 fn stride(channels: usize) -> usize {
-    super::widen::stride(channels)
+    super::rows::stride::<2>(channels) / 2
 }
 
 /// Tiles that are transformed at once.
@@ -105,7 +105,7 @@ pub unsafe fn run(
             // SAFETY: the panel's weights were checked to be there; its sums have room in scratch.
             unsafe {
                 let at = weights.data.bytes().as_ptr().add(panel * weights::panel_bytes(inputs));
-                multiply(at.cast(), inputs, transformed, count, sums);
+                multiply(at, inputs, transformed, count, sums);
             }
             let ending = output::Ending::new(panel, &channels, weights, epilogue, formula.as_ref());
             for tile in 0..count {
@@ -127,33 +127,27 @@ pub unsafe fn run(
 /// # Safety
 /// AVX2; the sizes as in scratch.
 #[target_feature(enable = "avx2")]
-unsafe fn multiply(
-    weights: *const i16,
-    inputs: usize,
-    transformed: *const i16,
-    count: usize,
-    sums: *mut i32,
-) {
+unsafe fn multiply(weights: *const u8, inputs: usize, transformed: *const i16, count: usize, sums: *mut i32) {
     static ZEROS: [i32; CHANNELS] = [0; CHANNELS];
     let (stride, most) = (stride(inputs), block_tiles(inputs));
-    let pairs = inputs.div_ceil(2);
+    let groups = inputs.div_ceil(2);
     for place in 0..PLACES {
         // SAFETY: the caller's promise.
         unsafe {
-            let weights = weights.add(place * pairs * CHANNELS * 2);
-            let columns = Columns { weights, pairs, bias: ZEROS.as_ptr() };
+            let weights = weights.add(place * groups * CHANNELS * 4);
+            let columns = Columns { weights, groups, bias: ZEROS.as_ptr() };
             let mut tile = 0;
             while tile < count {
-                let rows = transformed.add((place * most + tile) * stride);
+                let rows = transformed.add((place * most + tile) * stride).cast();
                 let to = sums.add((tile * PLACES + place) * CHANNELS);
                 let part = even_part(count - tile, 6);
                 match part {
-                    1 => avx2_i16_sums::<1, 2>(&columns, rows, stride, to, PLACES * CHANNELS),
-                    2 => avx2_i16_sums::<2, 2>(&columns, rows, stride, to, PLACES * CHANNELS),
-                    3 => avx2_i16_sums::<3, 2>(&columns, rows, stride, to, PLACES * CHANNELS),
-                    4 => avx2_i16_sums::<4, 2>(&columns, rows, stride, to, PLACES * CHANNELS),
-                    5 => avx2_i16_sums::<5, 2>(&columns, rows, stride, to, PLACES * CHANNELS),
-                    _ => avx2_i16_sums::<6, 2>(&columns, rows, stride, to, PLACES * CHANNELS),
+                    1 => avx2_i16_sums::<1, 2>(&columns, rows, 2 * stride, to, PLACES * CHANNELS),
+                    2 => avx2_i16_sums::<2, 2>(&columns, rows, 2 * stride, to, PLACES * CHANNELS),
+                    3 => avx2_i16_sums::<3, 2>(&columns, rows, 2 * stride, to, PLACES * CHANNELS),
+                    4 => avx2_i16_sums::<4, 2>(&columns, rows, 2 * stride, to, PLACES * CHANNELS),
+                    5 => avx2_i16_sums::<5, 2>(&columns, rows, 2 * stride, to, PLACES * CHANNELS),
+                    _ => avx2_i16_sums::<6, 2>(&columns, rows, 2 * stride, to, PLACES * CHANNELS),
                 }
                 tile += part;
             }

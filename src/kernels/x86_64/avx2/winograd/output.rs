@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::super::panel::channel_of_lane;
-use super::super::requantize::{Formula, Places};
+use super::super::requantize::{ADDED, BOUNDED, Formula, PLAIN, Places};
 use super::{CHANNELS, LANES, SEEN, SIZE};
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedConv3x3};
@@ -80,12 +80,14 @@ impl<'a> Ending<'a> {
                 let offsets: [usize; SIZE] = std::array::from_fn(|r| r * out.step);
                 let to = out.data.as_mut_ptr().add(at);
                 let to = Places { data: to, offsets: offsets.as_ptr(), column: 0 };
-                match self.epilogue.residual {
-                    Some(with) => {
-                        let add = with.data.as_ptr().add(pixel * with.stride + self.column);
-                        self.store::<true>(formula, sums, count, to, (add, with.stride));
-                    }
-                    None => self.store::<false>(formula, sums, count, to, (std::ptr::null(), 0)),
+                let add = match self.epilogue.residual {
+                    Some(with) => (with.data.as_ptr().add(pixel * with.stride + self.column), with.stride),
+                    None => (std::ptr::null(), 0),
+                };
+                match formula.end {
+                    PLAIN => self.store::<PLAIN>(formula, sums, count, to, add),
+                    BOUNDED => self.store::<BOUNDED>(formula, sums, count, to, add),
+                    _ => self.store::<ADDED>(formula, sums, count, to, add),
                 }
             }
         }
@@ -99,27 +101,28 @@ impl<'a> Ending<'a> {
     #[target_feature(enable = "avx2")]
     unsafe fn sums(&self, products: *const i32) -> Sums {
         let mut sums = [[[_mm256_setzero_si256(); 2]; SIZE]; SIZE];
-        for half in 0..2 {
+        for (half, bias) in self.bias.chunks_exact(LANES).enumerate() {
             // SAFETY: the caller's promise; the bias has 16 lanes.
             unsafe {
                 let products = products.add(half * LANES);
-                let bias = _mm256_loadu_si256(self.bias.as_ptr().add(half * LANES).cast());
+                let bias = _mm256_loadu_si256(bias.as_ptr().cast());
                 let mut rows = [[_mm256_setzero_si256(); SEEN]; SIZE];
                 for column in 0..SEEN {
-                    let values = std::array::from_fn(|row| {
+                    let mut values = [_mm256_setzero_si256(); SEEN];
+                    for (row, value) in values.iter_mut().enumerate() {
                         let place = row * SEEN + column;
-                        _mm256_loadu_si256(products.add(place * CHANNELS).cast())
-                    });
-                    for (row, value) in transform(values).into_iter().enumerate() {
-                        rows[row][column] = value;
+                        *value = _mm256_loadu_si256(products.add(place * CHANNELS).cast());
+                    }
+                    let values = transform(values);
+                    for (row, value) in rows.iter_mut().zip(&values) {
+                        row[column] = *value;
                     }
                 }
-                for (row, values) in rows.into_iter().enumerate() {
-                    for (column, value) in transform(values).into_iter().enumerate() {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for (column, (sum, value)) in sums.iter_mut().zip(&transform(rows[row])).enumerate() {
                         let shift = _mm_cvtsi32_si128(SHIFT[row] + SHIFT[column]);
-                        let ninth = _mm256_mullo_epi32(value, _mm256_set1_epi32(NINTH));
-                        let sum = _mm256_sra_epi32(ninth, shift);
-                        sums[row][column][half] = _mm256_add_epi32(sum, bias);
+                        let ninth = _mm256_mullo_epi32(*value, _mm256_set1_epi32(NINTH));
+                        sum[half] = _mm256_add_epi32(_mm256_sra_epi32(ninth, shift), bias);
                     }
                 }
             }
@@ -130,10 +133,10 @@ impl<'a> Ending<'a> {
     /// Writes `count` pixels of a row.
     ///
     /// # Safety
-    /// AVX2; the pixels can be written and, if `ADD`, read.
+    /// AVX2; the pixels can be written and, if `END` is [`ADDED`], read.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn store<const ADD: bool>(
+    unsafe fn store<const END: u8>(
         &self,
         formula: &Formula,
         sums: &[[__m256i; 2]; SIZE],
@@ -146,7 +149,7 @@ impl<'a> Ending<'a> {
         // its own.
         unsafe {
             if count == SIZE && self.wanted.len() == CHANNELS {
-                formula.store_16::<SIZE, ADD>(|r| sums[r], multipliers, to, (add, add_stride));
+                formula.store_16::<SIZE, 2, END>(sums, multipliers, to, (add, add_stride));
                 return;
             }
             let (skipped, wanted) = (self.wanted.start - self.panel * CHANNELS, self.wanted.len());
@@ -154,11 +157,11 @@ impl<'a> Ending<'a> {
             let mut result = [0u8; SIZE * CHANNELS];
             let offsets: [usize; SIZE] = std::array::from_fn(|r| r * CHANNELS);
             let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
-            for r in 0..if ADD { count } else { 0 } {
+            for r in 0..if END == ADDED { count } else { 0 } {
                 let other = other.as_mut_ptr().add(r * CHANNELS + skipped);
                 add.add(r * add_stride).copy_to_nonoverlapping(other, wanted);
             }
-            formula.store_16::<SIZE, ADD>(|r| sums[r], multipliers, part, (other.as_ptr(), CHANNELS));
+            formula.store_16::<SIZE, 2, END>(sums, multipliers, part, (other.as_ptr(), CHANNELS));
             for r in 0..count {
                 let result = result.as_ptr().add(r * CHANNELS + skipped);
                 result.copy_to_nonoverlapping(to.at(r), wanted);

@@ -13,8 +13,8 @@ use core::ops::Range;
 use super::depthwise::run;
 use super::product;
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches,
-    Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedConv3x3, PackedDepthwise,
+    PackedMatrix, Patches, Scratch,
 };
 
 /// The kernels of [`Isa::Neon`].

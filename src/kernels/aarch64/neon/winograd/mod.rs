@@ -72,13 +72,22 @@ pub fn run(
     let image = input::Image::new(patches, inputs);
     let panels = weights.outputs.div_ceil(CHANNELS);
     assert!(channels.end <= weights.outputs, "channels of the convolution");
-    assert!(weights.data.len() >= panels * weights::panel_bytes(inputs), "weights packed for this instruction set");
-    assert!(weights.bias.len() == panels * CHANNELS + weights.outputs, "bias packed for this instruction set");
+    assert!(
+        weights.data.len() >= panels * weights::panel_bytes(inputs),
+        "weights packed for this instruction set"
+    );
+    assert!(
+        weights.bias.len() == panels * CHANNELS + weights.outputs,
+        "bias packed for this instruction set"
+    );
     assert_eq!(patches.width, out.width, "pixels of a row");
     let out_end = (patches.height - 1) * out.row_step + (patches.width - 1) * out.step + channels.len();
     assert!(out_end <= out.data.len(), "output lies inside its data");
     if let Some(with) = &epilogue.residual {
-        assert!((pixels - 1) * with.stride + channels.len() <= with.data.len(), "one value to add for each output");
+        assert!(
+            (pixels - 1) * with.stride + channels.len() <= with.data.len(),
+            "one value to add for each output"
+        );
     }
     assert!(scratch.lines.len() >= scratch_bytes(inputs), "scratch of the size asked for");
 
@@ -103,9 +112,13 @@ pub fn run(
                 products::multiply(from, stride(inputs), transformed, most, count, sums);
             }
             for part in output::parts(panel, &channels, &requantize, weights) {
+                let target = part.target();
                 for tile in 0..count {
                     // SAFETY: the products of this tile are there; output and residual have the pixels of the patches.
-                    unsafe { part.finish(sums.add(tile * PLACES * CHANNELS), corner(first + tile), patches, out) };
+                    unsafe {
+                        let products = sums.add(tile * PLACES * CHANNELS);
+                        part.finish(&target, products, corner(first + tile), patches, out);
+                    }
                 }
             }
         }

@@ -58,12 +58,9 @@ pub fn parts<'a>(
 }
 
 impl Part<'_> {
-    /// Writes the outputs of the tile at `(y, x)`, as far as they are pixels of the patches.
-    ///
-    /// # Safety
-    /// The tile's 36 times 16 products; output and residual have the pixels and the wanted channels.
-    pub unsafe fn finish(&self, products: *const i32, (y, x): (usize, usize), patches: &Patches, out: &mut Output) {
-        let target = Target {
+    /// Where results go.
+    pub fn target(&self) -> Target<'_> {
+        Target {
             mode: self.requantize.mode(self.wanted.len() == LANES),
             requantize: self.requantize,
             multipliers: self.multipliers.as_ptr(),
@@ -71,7 +68,21 @@ impl Part<'_> {
             first: self.wanted.start,
             count: self.wanted.len(),
             column: self.column,
-        };
+        }
+    }
+
+    /// Writes the outputs of the tile at `(y, x)`, as far as they are pixels of the patches.
+    ///
+    /// # Safety
+    /// The tile's 36 times 16 products; output and residual have the pixels and the wanted channels.
+    pub unsafe fn finish(
+        &self,
+        target: &Target,
+        products: *const i32,
+        (y, x): (usize, usize),
+        patches: &Patches,
+        out: &mut Output,
+    ) {
         // SAFETY: the caller's promise.
         let sums = unsafe { self.sums(products.add(self.lane)) };
         let count = SIZE.min(patches.width - x);

@@ -4,6 +4,7 @@
 //! `sum((x - zero) * w) = sum(x * w) - zero * sum(w)`, exact because sums wrap. Instructions that the compiler has no
 //! stable intrinsic for (`sdot`, `smmla`) are inline assembly.
 
+mod copies;
 mod depthwise;
 mod dot;
 mod i8mm;

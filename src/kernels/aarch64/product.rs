@@ -8,6 +8,7 @@
 
 use core::ops::Range;
 
+use super::copies::{copy_patches, joined, pitch};
 use super::rounding::Requantize;
 use super::target::Target;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Q, Scratch};
@@ -16,11 +17,6 @@ use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Q, Scratch};
 const BLOCK_PIXELS_MAX: usize = 192;
 /// Bytes of patches in a block, if that leaves it enough pixels.
 const BLOCK_BYTES: usize = 24 << 10;
-/// From a copied patch to the next: copying may write fifteen bytes past the end.
-const fn pitch(depth: usize) -> usize {
-    depth.next_multiple_of(16) + 16
-}
-
 /// The pixels of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Places {
@@ -114,15 +110,6 @@ fn block_pixels(depth: usize) -> usize {
 /// Bytes of scratch for patches of `depth` values.
 pub fn scratch_bytes(depth: usize) -> usize {
     block_pixels(depth) * pitch(depth)
-}
-
-/// How many runs in a row are one: each begins where the one before ends.
-fn joined(taps: &[usize], run: usize) -> usize {
-    let follows = |i: usize| taps[i] == taps[i - 1] + run;
-    let length = (1..taps.len()).find(|&i| !follows(i)).unwrap_or(taps.len()).max(1);
-    let regular =
-        taps.len().is_multiple_of(length) && (1..taps.len()).all(|i| follows(i) != i.is_multiple_of(length));
-    if regular { length } else { 1 }
 }
 
 /// The product; see [`crate::kernels::Kernels::matrix`].
@@ -248,48 +235,6 @@ pub unsafe fn run<T: Tiles>(
     }
 }
 
-/// Copies `count` patches, `pitch` apart, the first one's at `base`: sixteen values at a time where the data allow it.
-/// What is written past the end of a run is overwritten by the next run, or meets weights of 0.
-///
-/// # Safety
-/// The patches lie inside the data; at `to` there is room for `count` times `pitch`.
-unsafe fn copy_patches(
-    patches: &Patches,
-    joined: usize,
-    base: usize,
-    count: usize,
-    to: *mut Q,
-    pitch: usize,
-) {
-    let run = patches.run * joined;
-    for (index, tap) in patches.taps.iter().step_by(joined).enumerate() {
-        let end = base + tap + run.next_multiple_of(16);
-        let whole = match patches.data.len().checked_sub(end) {
-            Some(left) => (left / patches.step.max(1) + 1).min(count),
-            None => 0,
-        };
-        let mut from = patches.data[base + tap..].as_ptr();
-        let mut to = to.wrapping_add(index * run);
-        // SAFETY: reading past a run happens only inside the data; a pitch is long enough for writing past it.
-        unsafe {
-            for _ in 0..whole {
-                let mut i = 0;
-                while i < run {
-                    to.add(i)
-                        .cast::<[Q; 16]>()
-                        .write_unaligned(from.add(i).cast::<[Q; 16]>().read_unaligned());
-                    i += 16;
-                }
-                (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));
-            }
-            for _ in whole..count {
-                core::ptr::copy_nonoverlapping(from, to, run);
-                (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));
-            }
-        }
-    }
-}
-
 /// A source, read once more: the compiler would keep a copy in a register, also where there is no second run.
 #[inline(always)]
 pub fn again(source: &*const Q) -> *const Q {
@@ -303,7 +248,7 @@ macro_rules! tiles {
     ($panel:ident, $places:ident, $length:ident, $first:ident, $($count:literal $tile:ident),*) => {{
         let mut done = 0;
         $(
-            while done + $count <= $length {
+            while $length - done >= $count {
                 // SAFETY: at least as many pixels are left; the rest is the caller's promise.
                 unsafe {
                     let sums = $tile($panel, &*$places.sources.as_ptr().add(done).cast::<[*const Q; $count]>());

@@ -6,14 +6,15 @@ mod depthwise;
 mod matrix;
 mod pairs;
 mod tile;
+mod winograd;
 
 use core::ops::Range;
 
 use super::depthwise::run;
 use super::product;
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedDepthwise, PackedMatrix, Patches,
-    Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedConv3x3, PackedDepthwise,
+    PackedMatrix, Patches, Scratch,
 };
 
 /// The kernels of [`Isa::Neon`].
@@ -52,6 +53,26 @@ impl Kernels for Neon {
                 product::run::<tile::NeonTiles>(patches, weights, channels, epilogue, out, scratch);
             }
         }
+    }
+
+    fn pack_conv3x3(&self, matrix: &Matrix) -> Option<PackedConv3x3> {
+        winograd::weights::pack(matrix)
+    }
+
+    fn conv3x3_scratch_bytes(&self, channels: usize) -> usize {
+        winograd::scratch_bytes(channels)
+    }
+
+    fn conv3x3(
+        &self,
+        patches: &Patches,
+        weights: &PackedConv3x3,
+        channels: Range<usize>,
+        epilogue: &Epilogue,
+        out: &mut Output,
+        scratch: &mut Scratch,
+    ) {
+        winograd::run(patches, weights, channels, epilogue, out, scratch);
     }
 
     fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {

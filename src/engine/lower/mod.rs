@@ -8,6 +8,7 @@
 //! 4. [`regions`] finds what the graph's outputs need, cuts the rest, and puts the program's parts and the float nodes in an
 //!    order.
 
+mod concat;
 mod conv;
 mod draft;
 mod elementwise;
@@ -16,6 +17,7 @@ mod layer_norm;
 mod layout;
 mod matmul;
 mod norm;
+mod padding;
 mod polish;
 mod pool;
 mod qoperator;
@@ -57,7 +59,8 @@ impl Lowered {
             return None;
         };
         let graph = &self.model.graph;
-        let inputs = graph.inputs.iter().map(|input| &input.name).eq(program.inputs.iter().map(|port| &port.name));
+        let inputs =
+            graph.inputs.iter().map(|input| &input.name).eq(program.inputs.iter().map(|port| &port.name));
         let outputs =
             graph.outputs.iter().map(|output| &output.name).eq(program.outputs.iter().map(|port| &port.name));
         (inputs && outputs).then_some(program)

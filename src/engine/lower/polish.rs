@@ -14,10 +14,7 @@ pub(super) fn polish(draft: &mut Draft, live: &[bool], outside: &[usize]) -> Vec
             reads[input] += 1;
         }
     }
-    for index in 0..draft.ops.len() {
-        if !live[index] {
-            continue;
-        }
+    for (index, _) in live.iter().enumerate().filter(|(_, live)| **live) {
         for at in 0..draft.ops[index].inputs.len() {
             let input = draft.ops[index].inputs[at];
             draft.ops[index].inputs[at] = stands_for[input];
@@ -69,7 +66,8 @@ pub(super) fn polish(draft: &mut Draft, live: &[bool], outside: &[usize]) -> Vec
 /// The bounds of a table that only clamps.
 fn clamp_of(tables: &[u8]) -> Option<Bounds> {
     let (&low, &high) = (tables.first()?, tables.last()?);
-    let clamps = low <= high && (0..=255u8).zip(tables).all(|(value, &entry)| entry == value.clamp(low, high));
+    let clamps =
+        low <= high && (0..=255u8).zip(tables).all(|(value, &entry)| entry == value.clamp(low, high));
     clamps.then_some(Bounds { low, high })
 }
 

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::super::program::Id;
+use super::concat::joined;
 use super::conv::{self, BiasConstant};
 use super::draft::At;
 use super::matmul::{self, Product};
 use super::quantization::Parameters;
-use super::shape_ops::{axis, concat};
+use super::shape_ops::axis;
 use super::value::{Constant, Function, Grid, Pending, Step, Value, bad, contradiction, unsupported};
 use super::walk::{Target, Walk};
 use super::{elementwise, norm, pool, tables};
@@ -120,7 +121,7 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
                 return contradiction("joins nothing");
             }
             let along = axis(node.int("axis", 0), walk.draft.dims(ids[0]).len())?;
-            (grid, signed, concat(walk, at, ids, along))
+            (grid, signed, joined(walk, at, ids, along))
         }
         ("com.microsoft", "QLinearAveragePool" | "QLinearGlobalAveragePool") => {
             if node.int("channels_last", 0) != 0 {

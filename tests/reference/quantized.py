@@ -637,6 +637,18 @@ def nearest_of_old(g):
 
 
 @case("resize")
+def linear_to_the_size_of_another(g):
+    """As PyTorch exports `interpolate(x, size=other.shape[2:])`."""
+    x = g.qdq("x")
+    small = g.node("AveragePool", x, kernel_shape=[3, 3], strides=[2, 2])
+    small = g.qdq(small, 0.017, 100)
+    pixels = g.node("Slice", g.node("Shape", x), *(g.constant([value], np.int64) for value in [2, 4, 0]))
+    start = g.node("Slice", g.node("Shape", small), *(g.constant([value], np.int64) for value in [0, 2, 0]))
+    sizes = g.node("Concat", start, pixels, axis=0)
+    return g.qdq(g.node("Resize", small, "", "", sizes, mode="linear"), 0.015, 100)
+
+
+@case("resize")
 def linear_clipped(g):
     y = g.node("Resize", g.qdq("x"), "", g.constant([1, 1, 2, 2]), mode="linear")
     return g.qdq(g.node("Relu", y), 0.017, 20)

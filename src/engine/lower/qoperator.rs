@@ -105,9 +105,16 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
         ("com.microsoft", "QLinearAdd" | "QLinearMul") => {
             let (grid, signed) = result(walk, node, 6)?;
             let inputs = [operand(walk, node, 0)?, operand(walk, node, 3)?];
-            let shape = walk.shape(node.output())?.to_vec();
             let op = node.op.trim_start_matches("QLinear");
-            (grid, signed, elementwise::join(walk, op, inputs, &shape, &open(at, grid))?)
+            let [a, b] = inputs.map(|id| Function::dequantized(id, walk.draft.grid(id)));
+            let id = match elementwise::of_one_base(walk, op, &a, &b) {
+                Some(function) => walk.write_table(at, &function, grid)?,
+                None => {
+                    let shape = walk.shape(node.output())?.to_vec();
+                    elementwise::join(walk, op, inputs, &shape, &open(at, grid))?
+                }
+            };
+            (grid, signed, id)
         }
         ("com.microsoft", "QLinearConcat") => {
             let (grid, signed) = result(walk, node, 0)?;

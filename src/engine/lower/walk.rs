@@ -9,13 +9,10 @@ use super::draft::{At, Draft};
 use super::value::{Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported};
 use super::{
     LowerError, concat, conv, elementwise, layer_norm, matmul, norm, padding, pool, qoperator, resize,
-    shape_ops, tables,
+    settings, shape_ops, tables,
 };
 use crate::onnx::shapes::{self, NoShape, Shapes};
 use crate::onnx::{Attribute, Graph, Model, Node, Tensor, TensorData};
-
-/// Most elements of a constant that may be a setting, such as a shape, instead of weights.
-const SETTING_ELEMENTS_MAX: usize = 1024;
 
 /// The state of the pass.
 pub(super) struct Walk<'a> {
@@ -52,7 +49,7 @@ impl Target<'_> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(model: &'a Model) -> Walk<'a> {
-        let small = |tensor: &Tensor| tensor.elements() <= SETTING_ELEMENTS_MAX;
+        let small = |tensor: &Tensor| tensor.elements() <= settings::ELEMENTS_MAX;
         let initializers = model.graph.initializers.iter();
         let nodes = model.graph.nodes.iter().enumerate();
         Walk {
@@ -179,6 +176,11 @@ impl<'a> Walk<'a> {
             ("" | "com.microsoft", "DequantizeLinear") => return Ok(vec![self.dequantize(node)?]),
             _ => {}
         }
+        if let Some(tensor) = settings::fold(node, &self.settings, &self.shapes) {
+            self.shapes.insert(node.output().to_string(), tensor.shape.clone());
+            self.settings.insert(node.output().to_string(), tensor.clone());
+            return Ok(vec![constant(tensor)]);
+        }
         if let Some(values) = qoperator::visit(self, index, node)? {
             return Ok(values);
         }
@@ -279,7 +281,7 @@ impl<'a> Walk<'a> {
             return contradiction("does not hold the elements of its shape");
         }
         self.shapes.insert(node.output().to_string(), tensor.shape.clone());
-        if tensor.elements() <= SETTING_ELEMENTS_MAX {
+        if tensor.elements() <= settings::ELEMENTS_MAX {
             self.settings.insert(node.output().to_string(), tensor.clone().into_owned());
         }
         Ok(Value::Constant(Rc::new(Constant { tensor, scaling: None })))
@@ -416,4 +418,9 @@ fn is_whole(tensor: &Tensor) -> bool {
         TensorData::Other(..) => return elements.is_some(),
     };
     elements == Some(held)
+}
+
+/// A plain constant.
+fn constant<'a>(tensor: Tensor) -> Value<'a> {
+    Value::Constant(Rc::new(Constant { tensor: Cow::Owned(tensor), scaling: None }))
 }

@@ -810,6 +810,20 @@ def integers_that_move(g):
     return ended(g, g.node("Concat", x, x, axis=2), params)
 
 
+@case("qoperator")
+def resized_integers(g):
+    """ONNX Runtime cuts off what comes after the point, so the next integer may be as right."""
+    x, *params = tensor(g)
+    return ended(g, g.node("Resize", x, "", g.constant([1, 1, 2.3, 2.3]), mode="linear"), params)
+
+
+@case("qoperator")
+def classes_of_integers(g):
+    g.output_type = TensorProto.INT64
+    x, *params = tensor(g)
+    return g.node("ArgMax", g.node("MaxPool", x, kernel_shape=[2, 2]), axis=1)
+
+
 @cases("qoperator", {"scalar": dict(count=()), "channels": dict(count=(5, 1, 1))})
 def conv_integer(g, count):
     x, _, zero = tensor(g)

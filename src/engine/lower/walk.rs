@@ -198,6 +198,13 @@ impl<'a> Walk<'a> {
             "MaxPool" | "GlobalMaxPool" => pool::visit_max(self, node).map(|value| vec![value]),
             "ArgMax" => Ok(vec![norm::visit_arg_max(self, node)?]),
             "Concat" => concat::visit(self, index, node),
+            "Resize" | "Upsample"
+                if matches!(self.value(self.required(node, 0)?), Value::Integers { .. }) =>
+            {
+                let (id, value) = shape_ops::source(self, self.required(node, 0)?)?;
+                let id = resize::linear_integers(self, node, id)?;
+                Ok(vec![shape_ops::moved(value, id)])
+            }
             "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool"
             | "ReduceMean" | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
                 self.require_quantized(node, 0)?;

@@ -106,7 +106,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(path) = &args.validate {
         let dataset = Dataset::open(path)?;
         let score = |model, card| {
-            let (confusion, _) = eval::confusion(model, card, &dataset, "val")?;
+            let (confusion, _) =
+                eval::confusion(model, card, &dataset, "val", &sedge::engine::Options::default())?;
             let mean = confusion
                 .mean_iou()
                 .with_context(|| format!("{}: holds no pixel to score", path.display()))?;

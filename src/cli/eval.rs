@@ -4,12 +4,14 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use sedge::dataset::{ClassificationFolder, Dataset, Matching};
+use sedge::engine::Options;
 use sedge::evaluate;
 use sedge::metrics::Confusion;
 use sedge::onnx::{Card, Model};
 use sedge::pipeline::{Classifier, MaskSize, Segmenter};
 use serde_json::json;
 
+use super::engine::EngineArgs;
 use super::model::ModelArgs;
 use super::progress::Progress;
 
@@ -30,6 +32,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -52,8 +56,9 @@ pub fn confusion(
     card: &Card,
     dataset: &Dataset,
     split: &str,
+    options: &Options,
 ) -> anyhow::Result<(Confusion, Matching)> {
-    let mut segmenter = Segmenter::new(model, card, MaskSize::Frame)?;
+    let mut segmenter = Segmenter::with_options(model, card, MaskSize::Frame, options)?;
     let mut bar = Bar::default();
     Ok(evaluate::segmentation(&mut segmenter, dataset, split, &mut |images| bar.step(images))?)
 }
@@ -79,7 +84,7 @@ impl Drop for Bar {
 
 fn segmentation(args: &Args, model: &Model, card: &Card) -> anyhow::Result<()> {
     let dataset = Dataset::open(&args.data)?;
-    let (confusion, matching) = confusion(model, card, &dataset, &args.split)?;
+    let (confusion, matching) = confusion(model, card, &dataset, &args.split, &args.engine.options())?;
     let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
     let overall = [
         ("mean IoU", "mean_iou_percent", percent(confusion.mean_iou())),
@@ -127,7 +132,7 @@ fn classification(
     card: &Card,
     data: &ClassificationFolder,
 ) -> anyhow::Result<()> {
-    let mut classifier = Classifier::new(model, card)?;
+    let mut classifier = Classifier::with_options(model, card, &args.engine.options())?;
     let mut bar = Bar::default();
     let top1 = evaluate::classification(&mut classifier, &card.labels, data, &mut |images| bar.step(images))?;
     drop(bar);

@@ -1,5 +1,7 @@
 //! `sedge inspect`: what a model is made of and what it costs.
 
+mod engine;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -54,10 +56,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             macs: cost::node_macs(node, &shapes),
         })
         .collect();
+    let engine = if sized { Some(engine::look(&model, &card)?) } else { None };
     let text = if args.json {
-        json(&model, &card, &nodes)?
+        json(&model, &card, &nodes, engine.as_ref())?
     } else {
-        text(&model, &card, &nodes, sized, args.nodes)?
+        text(&model, &card, &nodes, engine.as_ref(), args.nodes)?
     };
     super::print(&text)
 }
@@ -72,7 +75,13 @@ fn operators(nodes: &[NodeCost]) -> Vec<(&str, usize)> {
     counts
 }
 
-fn text(model: &Model, card: &Card, nodes: &[NodeCost], sized: bool, list: bool) -> anyhow::Result<String> {
+fn text(
+    model: &Model,
+    card: &Card,
+    nodes: &[NodeCost],
+    engine: Option<&engine::View>,
+    list: bool,
+) -> anyhow::Result<String> {
     let (parameters, bytes) = cost::parameters(&model.graph);
     let mut text = String::new();
     writeln!(text, "{}", model.origin)?;
@@ -90,7 +99,7 @@ fn text(model: &Model, card: &Card, nodes: &[NodeCost], sized: bool, list: bool)
         }
     }
     let macs: u64 = nodes.iter().map(|node| node.macs).sum();
-    let cost = if sized {
+    let cost = if engine.is_some() {
         format!("{:.1} million multiply-accumulates", macs as f64 / 1e6)
     } else {
         "costs unknown without an input size: give --size HEIGHTxWIDTH".to_string()
@@ -98,6 +107,9 @@ fn text(model: &Model, card: &Card, nodes: &[NodeCost], sized: bool, list: bool)
     writeln!(text, "  {} nodes, {parameters} constants in {bytes} bytes, {cost}", nodes.len())?;
     let operators: Vec<String> = operators(nodes).iter().map(|(op, count)| format!("{op} {count}")).collect();
     writeln!(text, "  operators  {}", operators.join(", "))?;
+    if let Some(engine) = engine {
+        engine.write(&mut text, list)?;
+    }
     card_text(&mut text, card)?;
     if list {
         let width = |length: fn(&NodeCost) -> usize| nodes.iter().map(length).max().unwrap_or(0);
@@ -154,7 +166,12 @@ fn card_text(text: &mut String, card: &Card) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn json(model: &Model, card: &Card, nodes: &[NodeCost]) -> anyhow::Result<String> {
+fn json(
+    model: &Model,
+    card: &Card,
+    nodes: &[NodeCost],
+    engine: Option<&engine::View>,
+) -> anyhow::Result<String> {
     let (parameters, bytes) = cost::parameters(&model.graph);
     let values = |infos: &[sedge::onnx::ValueInfo]| -> Vec<serde_json::Value> {
         let one = |info: &sedge::onnx::ValueInfo| {
@@ -180,6 +197,7 @@ fn json(model: &Model, card: &Card, nodes: &[NodeCost]) -> anyhow::Result<String
         "parameter_bytes": bytes,
         "macs": nodes.iter().map(|node| node.macs).sum::<u64>(),
         "operators": operators(nodes).into_iter().collect::<BTreeMap<_, _>>(),
+        "engine": engine.map(engine::View::json),
         "card": card,
         "nodes": listed,
     });

@@ -3,6 +3,7 @@
 mod bench;
 #[cfg(feature = "host")]
 mod convert;
+mod engine;
 mod eval;
 mod inspect;
 mod model;

@@ -12,6 +12,7 @@ use sedge::pipeline::{MaskSize, Options, PipelineError, Run, Segmenter, Stage, S
 use sedge::store::{Existing, MaskFolder, free_name};
 use serde_json::json;
 
+use super::engine::EngineArgs;
 use super::model::ModelArgs;
 use super::progress::Progress;
 
@@ -45,22 +46,30 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
     model: ModelArgs,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Size {
+pub enum Size {
     Frame,
     Network,
 }
 
+impl Size {
+    pub fn of_masks(self) -> MaskSize {
+        match self {
+            Size::Frame => MaskSize::Frame,
+            Size::Network => MaskSize::Network,
+        }
+    }
+}
+
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, card) = args.model.load()?;
-    let mask_size = match args.mask_size {
-        Size::Frame => MaskSize::Frame,
-        Size::Network => MaskSize::Network,
-    };
-    let mut segmenter = Segmenter::new(&model, &card, mask_size)?;
+    let mask_size = args.mask_size.of_masks();
+    let mut segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
     let mut source = match &args.source {
         Some(source) => camera::open(source)?,
         None => camera::demo(),

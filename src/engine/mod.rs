@@ -2,19 +2,21 @@
 
 mod guard;
 pub mod lower;
+pub mod peak;
 pub mod plan;
 pub mod program;
 pub mod reference;
+mod region;
 pub mod run;
 mod session;
 #[cfg(feature = "host")]
 mod tensors;
-mod whole_numbers;
 
 pub use guard::silence_guarded_panics;
+pub use run::Runner;
 #[cfg(feature = "host")]
 pub(crate) use session::evaluate;
-pub use session::{Session, Value};
+pub use session::{Engine, Options, Session, Value};
 
 /// Why a model does not run.
 #[derive(Debug, thiserror::Error)]

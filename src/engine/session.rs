@@ -1,51 +1,112 @@
 //! A model prepared to run with tract. With `engine/tensors` and `onnx/`, the only place that knows tract.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use tract_core::prelude::{Framework, IntoRunnable, TValue, TypedRunnableModel, tvec};
 use tract_onnx::prelude::InferenceModelExt;
 
 use super::EngineError;
 use super::guard::guarded;
+use super::lower::lower;
+use super::plan::Plan;
+use super::program::{Element, Program};
+use super::region::{self, Region};
+use super::run::Runner;
 #[cfg(feature = "host")]
 use super::tensors;
-use super::whole_numbers;
+use crate::kernels;
 use crate::onnx::{DataType, Model};
 
 /// Most pixels on a side of an input, as of a frame.
 const SIDE_MAX: usize = 16_384;
 
-/// A model that is ready to run, on one thread.
+/// Who runs a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Quantized regions run in integers, the rest in tract.
+    #[default]
+    Int8,
+    /// Everything runs in tract, quantized or not; for comparisons.
+    Tract,
+}
+
+/// How a model is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Threads of the integer engine; tract uses one.
+    pub threads: usize,
+    /// Who runs it.
+    pub engine: Engine,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { threads: 1, engine: Engine::Int8 }
+    }
+}
+
+/// A model that is ready to run.
 pub struct Session {
     model: String,
-    plan: Arc<TypedRunnableModel>,
+    body: Body,
     input_shape: [usize; 4],
     outputs: Vec<String>,
 }
 
+enum Body {
+    /// The whole model is one program.
+    Int8(Region),
+    /// Tract around the regions.
+    Mixed(Arc<TypedRunnableModel>),
+}
+
 /// One output of an inference.
-pub struct Value(TValue);
+pub struct Value(Content);
+
+enum Content {
+    Tract(TValue),
+    Floats(Vec<usize>, Vec<f32>),
+}
 
 impl Value {
     /// Sizes of the dimensions.
     pub fn shape(&self) -> &[usize] {
-        self.0.shape()
+        match &self.0 {
+            Content::Tract(value) => value.shape(),
+            Content::Floats(shape, _) => shape,
+        }
     }
 
     /// The elements in row-major order, if they are 32-bit floats.
     pub fn as_f32(&self) -> Option<&[f32]> {
-        self.0.try_as_plain_ram().ok()?.as_slice::<f32>().ok()
+        match &self.0 {
+            Content::Tract(value) => value.try_as_plain_ram().ok()?.as_slice::<f32>().ok(),
+            Content::Floats(_, values) => Some(values),
+        }
     }
 }
 
 impl Session {
-    /// Prepares `model`, whose one input must be a float image `[1, channels, height, width]`.
+    /// Prepares `model`, whose one input must be a float image `[1, channels, height, width]`, for one thread.
     ///
     /// # Errors
     /// When the input is another, an operator is not supported, or the graph contradicts itself.
     pub fn new(model: &Model) -> Result<Session, EngineError> {
-        let outputs: Vec<String> = model.graph.outputs.iter().map(|output| output.name.clone()).collect();
-        Session::with_outputs(model, &outputs)
+        Session::with_options(model, &Options::default())
+    }
+
+    /// As [`Session::new`].
+    ///
+    /// # Errors
+    /// As [`Session::new`], and when the system gives no more threads.
+    pub fn with_options(model: &Model, options: &Options) -> Result<Session, EngineError> {
+        let input_shape = image_input(model)?;
+        let outputs = model.graph.outputs.iter().map(|output| output.name.clone()).collect();
+        let body = match options.engine {
+            Engine::Tract => Body::Mixed(plan(model, &[])?),
+            Engine::Int8 => int8(model, options)?,
+        };
+        Ok(Session { model: model.origin.clone(), body, input_shape, outputs })
     }
 
     /// As [`Session::new`], but an inference gives the tensors named by `outputs`, which may be inside the graph.
@@ -53,7 +114,6 @@ impl Session {
     /// # Errors
     /// As [`Session::new`].
     pub fn with_outputs(model: &Model, outputs: &[String]) -> Result<Session, EngineError> {
-        let input_shape = image_input(model)?;
         let mut model = model.clone();
         let shapes = model.infer_shapes().map_err(|error| preparation(&model, error.to_string()))?;
         model.graph.outputs = outputs
@@ -66,9 +126,7 @@ impl Session {
                     .map(|shape| shape.iter().map(|&size| crate::onnx::Dim::Fixed(size)).collect()),
             })
             .collect();
-        whole_numbers::rewrite(&mut model.graph);
-        let plan = plan(&model)?;
-        Ok(Session { model: model.origin, plan, input_shape, outputs: outputs.to_vec() })
+        Session::new(&model)
     }
 
     /// The input's shape, `[1, channels, height, width]`.
@@ -81,17 +139,66 @@ impl Session {
         &self.outputs
     }
 
+    /// The integer engine, if it runs the whole model: for callers that write stored values and read them, without a copy or an
+    /// allocation.
+    pub fn int8(&self) -> Option<MutexGuard<'_, Runner>> {
+        match &self.body {
+            Body::Int8(region) => Some(region.runner()),
+            Body::Mixed(_) => None,
+        }
+    }
+
     /// Runs one inference; `input` holds the elements of [`Session::input_shape`] in row-major order.
     ///
     /// # Errors
     /// When `input` has another length, or the engine fails.
     pub fn run(&self, input: &[f32]) -> Result<Vec<Value>, EngineError> {
         let failed = |reason: String| EngineError::Inference { model: self.model.clone(), reason };
-        let tensor = tract_core::prelude::Tensor::from_shape(&self.input_shape, input)
-            .map_err(|error| failed(error.to_string()))?;
-        let outputs = guarded(|| self.plan.run(tvec!(tensor.into()))).map_err(failed)?;
-        Ok(outputs.into_iter().map(Value).collect())
+        let needed: usize = self.input_shape.iter().product();
+        if input.len() != needed {
+            return Err(failed(format!("the input takes {needed} values, but {} were given", input.len())));
+        }
+        match &self.body {
+            Body::Int8(region) => {
+                let mut runner = region.runner();
+                runner.set_input_f32(0, input);
+                runner.run();
+                Ok((0..self.outputs.len()).map(|index| Value(floats(&runner, index))).collect())
+            }
+            Body::Mixed(plan) => {
+                let tensor = tract_core::prelude::Tensor::from_shape(&self.input_shape, input)
+                    .map_err(|error| failed(error.to_string()))?;
+                let outputs = guarded(|| plan.run(tvec!(tensor.into()))).map_err(failed)?;
+                Ok(outputs.into_iter().map(|value| Value(Content::Tract(value))).collect())
+            }
+        }
     }
+}
+
+fn floats(runner: &Runner, index: usize) -> Content {
+    let shape = runner.output_tensor(index).onnx_shape();
+    let mut values = vec![0.0; shape.iter().product()];
+    runner.output_f32(index, &mut values);
+    Content::Floats(shape, values)
+}
+
+/// Lowers what can be lowered.
+fn int8(model: &Model, options: &Options) -> Result<Body, EngineError> {
+    let kernels = kernels::best().map_err(|error| preparation(model, error.to_string()))?;
+    let lowered = lower(model).map_err(|error| preparation(model, error.to_string()))?;
+    let region = |program: &Program| {
+        let runner = Runner::new(Arc::new(Plan::new(program, kernels)), options.threads);
+        runner.map(Region::new).map_err(|error| preparation(model, format!("no threads: {error}")))
+    };
+    if let Some(program) = lowered.whole()
+        && program.inputs.len() == 1
+        && program.inputs[0].element == Element::F32
+        && program.outputs.iter().all(|port| port.element == Element::F32)
+    {
+        return Ok(Body::Int8(region(program)?));
+    }
+    let regions = lowered.programs.iter().map(region).collect::<Result<Vec<Region>, EngineError>>()?;
+    Ok(Body::Mixed(plan(&lowered.model, &regions)?))
 }
 
 /// Runs one node on constants.
@@ -109,7 +216,7 @@ pub(crate) fn evaluate(
         .map(|name| crate::onnx::ValueInfo { name: name.clone(), data_type: DataType::Other(0), shape: None })
         .collect();
     alone.graph.nodes = vec![node.clone()];
-    let plan = plan(&alone).ok()?;
+    let plan = plan(&alone, &[]).ok()?;
     let outputs = guarded(|| plan.run(tvec!())).ok()?;
     outputs.iter().map(|value| tensors::from_tract(value)).collect()
 }
@@ -153,11 +260,12 @@ fn image_input(model: &Model) -> Result<[usize; 4], EngineError> {
 
 /// Parses, checks and optimizes with tract, which may panic on graphs that contradict themselves in ways that Sedge's
 /// own check does not know.
-fn plan(model: &Model) -> Result<Arc<TypedRunnableModel>, EngineError> {
-    let onnx = tract_onnx::onnx();
+fn plan(model: &Model, regions: &[Region]) -> Result<Arc<TypedRunnableModel>, EngineError> {
+    let mut onnx = tract_onnx::onnx();
+    onnx.op_register.insert(region::OPERATOR, region::placeholder);
     if let Some(node) = model.graph.nodes.iter().find(|node| {
         let known = onnx.op_register.0.contains_key(&node.op);
-        !known || !matches!(node.domain.as_str(), "" | "com.microsoft")
+        !known || !matches!(node.domain.as_str(), "" | "com.microsoft" | region::DOMAIN)
     }) {
         return Err(EngineError::UnsupportedOperator {
             model: model.origin.clone(),
@@ -166,6 +274,10 @@ fn plan(model: &Model) -> Result<Arc<TypedRunnableModel>, EngineError> {
         });
     }
     let proto = model.to_proto();
-    guarded(|| onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable())
-        .map_err(|reason| preparation(model, reason))
+    guarded(|| {
+        let mut parsed = onnx.model_for_proto_model(&proto)?;
+        region::put_in_place(&model.graph, regions, &mut parsed);
+        parsed.into_optimized()?.into_runnable()
+    })
+    .map_err(|reason| preparation(model, reason))
 }

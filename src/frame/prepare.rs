@@ -235,6 +235,11 @@ impl Preparer {
         Placement { x: (self.width - width) / 2, y: (self.height - height) / 2, width, height }
     }
 
+    /// For each channel, in the network's order, the value of every pixel value.
+    pub fn tables(&self) -> &[[f32; 256]] {
+        &self.tables
+    }
+
     /// Writes the frame as `[1, channels, height, width]` into `input` and says which part of the input it covers.
     ///
     /// The resize works on 8-bit pixels with a triangle filter whose support grows with the reduction (bilinear with
@@ -245,15 +250,91 @@ impl Preparer {
     /// [`PrepareError::InputLength`] for an `input` of another length than [`Preparer::input_len`],
     /// [`PrepareError::Frame`] for a broken frame.
     pub fn prepare(&mut self, frame: &Frame, input: &mut [f32]) -> Result<Placement, PrepareError> {
-        if input.len() != self.input_len() {
-            return Err(PrepareError::InputLength { expected: self.input_len(), found: input.len() });
+        self.check_len(input.len())?;
+        let (place, channels) = self.resize_frame(frame)?;
+        let pixels = self.placed(frame, place);
+        let plane = self.width as usize * self.height as usize;
+        for (channel, (values, table)) in input.chunks_exact_mut(plane).zip(&self.tables).enumerate() {
+            let offset = self.source_channel(channel, channels);
+            write_plane(values, self.width as usize, place, table, &pixels[offset..], channels);
         }
+        Ok(place)
+    }
+
+    /// As [`Preparer::prepare`], but writes `[height, width, channels]`, and what `tables` say for each channel and pixel value: the
+    /// input of a network whose values are not f32.
+    ///
+    /// # Errors
+    /// As [`Preparer::prepare`].
+    pub fn prepare_pixels<T: Copy>(
+        &mut self,
+        frame: &Frame,
+        tables: &[[T; 256]],
+        input: &mut [T],
+    ) -> Result<Placement, PrepareError> {
+        self.check_len(input.len())?;
+        let (place, channels) = self.resize_frame(frame)?;
+        let pixels = self.placed(frame, place);
+        let (x, y) = (place.x as usize, place.y as usize);
+        let (columns, rows) = (place.width as usize, place.height as usize);
+        let outputs = tables.len();
+        let fill = |values: &mut [T]| {
+            for pixel in values.chunks_exact_mut(outputs) {
+                pixel.iter_mut().zip(tables).for_each(|(value, table)| *value = table[PADDING as usize]);
+            }
+        };
+        let row_len = self.width as usize * outputs;
+        for (row, values) in input.chunks_exact_mut(row_len).enumerate() {
+            if !(y..y + rows).contains(&row) {
+                fill(values);
+                continue;
+            }
+            fill(&mut values[..x * outputs]);
+            fill(&mut values[(x + columns) * outputs..]);
+            let values = values[x * outputs..(x + columns) * outputs].chunks_exact_mut(outputs);
+            let pixels = pixels[(row - y) * columns * channels..].chunks_exact(channels);
+            match (tables, channels, self.rule.color) {
+                ([first, second, third], 3, ColorOrder::Rgb) => {
+                    for (value, pixel) in values.zip(pixels) {
+                        value[0] = first[usize::from(pixel[0])];
+                        value[1] = second[usize::from(pixel[1])];
+                        value[2] = third[usize::from(pixel[2])];
+                    }
+                }
+                _ => {
+                    for (value, pixel) in values.zip(pixels) {
+                        for (channel, (value, table)) in value.iter_mut().zip(tables).enumerate() {
+                            *value = table[usize::from(pixel[self.source_channel(channel, channels)])];
+                        }
+                    }
+                }
+            }
+        }
+        Ok(place)
+    }
+
+    fn check_len(&self, found: usize) -> Result<(), PrepareError> {
+        if found == self.input_len() {
+            return Ok(());
+        }
+        Err(PrepareError::InputLength { expected: self.input_len(), found })
+    }
+
+    /// Which of a pixel's channels is `channel` of the network.
+    fn source_channel(&self, channel: usize, channels: usize) -> usize {
+        match (channels, self.rule.color) {
+            (1, _) => 0,
+            (_, ColorOrder::Bgr) => 2 - channel,
+            (_, _) => channel,
+        }
+    }
+
+    /// Brings the frame to its size in the input, in as many interleaved channels as are said.
+    fn resize_frame(&mut self, frame: &Frame) -> Result<(Placement, usize), PrepareError> {
         frame.check()?;
         let place = self.placement(frame.width, frame.height);
         let (pixels, channels) = channels_to_resize(frame, self.rule.color, &mut self.pixels)?;
-        let pixels = if (place.width, place.height) == (frame.width, frame.height) {
-            pixels
-        } else {
+        if (place.width, place.height) != (frame.width, frame.height) {
             let target = (place.width, place.height);
             self.resized.resize(channels * place.width as usize * place.height as usize, 0);
             let (resizer, resized) = (&mut self.resizer, &mut self.resized);
@@ -262,18 +343,25 @@ impl Preparer {
                 _ => resize::<U8x3>(resizer, pixels, (frame.width, frame.height), resized, target),
             };
             result.map_err(|reason| PrepareError::Resize { frame: frame.number, reason })?;
-            self.resized.as_slice()
-        };
-        let plane = self.width as usize * self.height as usize;
-        for (channel, (values, table)) in input.chunks_exact_mut(plane).zip(&self.tables).enumerate() {
-            let offset = match (channels, self.rule.color) {
-                (1, _) => 0,
-                (_, ColorOrder::Bgr) => 2 - channel,
-                (_, _) => channel,
-            };
-            write_plane(values, self.width as usize, place, table, &pixels[offset..], channels);
         }
-        Ok(place)
+        Ok((place, channels))
+    }
+
+    /// The pixels that [`Preparer::resize_frame`] gave.
+    fn placed<'a>(&'a self, frame: &'a Frame, place: Placement) -> &'a [u8] {
+        if (place.width, place.height) != (frame.width, frame.height) {
+            return &self.resized;
+        }
+        if uses_own_bytes(frame, self.rule.color) { &frame.data } else { &self.pixels }
+    }
+}
+
+/// Whether [`channels_to_resize`] gives the frame's own bytes.
+fn uses_own_bytes(frame: &Frame, color: ColorOrder) -> bool {
+    match frame.format {
+        PixelFormat::Gray8 => true,
+        PixelFormat::Rgb8 => color != ColorOrder::Gray,
+        _ => false,
     }
 }
 

@@ -1,210 +1,12 @@
 //! Every kernel that this processor can run against the definition, bit for bit: tables of edges, then random cases.
 
+mod cases;
+
 use proptest::prelude::*;
 
-use super::{
-    Depthwise, Epilogue, Kernels, Matrix, Output, Patches, Q, Q_OFFSET, Residual, Scratch, available,
-    generic::Generic,
-};
-
-/// Numbers that follow from a seed.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-
-    /// Stored values; one in four is an end of the range.
-    fn values(&mut self, count: usize) -> Vec<Q> {
-        (0..count).map(|_| [Q::MIN, Q::MAX, self.next() as Q][self.below(8).min(2)]).collect()
-    }
-
-    /// Weights; one in four is an end of the range.
-    fn weights(&mut self, count: usize) -> Vec<i8> {
-        (0..count).map(|_| [i8::MIN, i8::MAX, self.next() as i8][self.below(8).min(2)]).collect()
-    }
-}
-
-/// How large the numbers of a case are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Magnitude {
-    /// Results spread over the whole range.
-    Usual,
-    /// Weights and values at the ends of their ranges only.
-    Ends,
-    /// Multipliers from denormal to infinite, not a number, negative; biases of any size.
-    Extreme,
-    /// Results that lie halfway between whole numbers.
-    Halves,
-}
-
-/// What comes after the sums.
-#[derive(Clone, Copy, Debug)]
-struct Ending {
-    magnitude: Magnitude,
-    residual: bool,
-    /// Zero points and bounds, unsigned: of the input, the product, the residual, the sum.
-    zeros: [u8; 4],
-    bounds: [(u8, u8); 2],
-    /// Values between one pixel's output and the next one's, and between rows.
-    gap: usize,
-    row_gap: usize,
-    seed: u64,
-}
-
-const WHOLE: (u8, u8) = (0, 255);
-const USUAL: Ending = Ending {
-    magnitude: Magnitude::Usual,
-    residual: false,
-    zeros: [128, 0, 7, 200],
-    bounds: [WHOLE, WHOLE],
-    gap: 0,
-    row_gap: 0,
-    seed: 1,
-};
-
-/// Where the patches of a case lie.
-#[derive(Clone, Debug)]
-struct Shape {
-    taps: Vec<usize>,
-    run: usize,
-    step: usize,
-    /// Values at the end of a row that are no pixel's.
-    row_gap: usize,
-    width: usize,
-    height: usize,
-}
-
-impl Shape {
-    fn row_step(&self) -> usize {
-        self.width * self.step + self.row_gap
-    }
-
-    /// Rows of pixels one after the other, as of a 1x1 convolution.
-    fn dense(pixels: usize, run: usize) -> Shape {
-        Shape { taps: vec![0], run, step: run, row_gap: 0, width: pixels, height: 1 }
-    }
-
-    /// A square filter over an image of `channels` whose rows include their padding, with rows of `row` pixels.
-    fn filter(size: usize, stride: usize, channels: usize, width: usize, height: usize) -> Shape {
-        let row = ((width - 1) * stride + size) * channels;
-        let taps = (0..size * size).map(|tap| tap / size * row + tap % size * channels).collect();
-        let row_gap = stride * row - width * stride * channels;
-        Shape { taps, run: channels, step: stride * channels, row_gap, width, height }
-    }
-
-    /// The same with the horizontal taps of a row as one run, as of a dense convolution.
-    fn runs(size: usize, stride: usize, channels: usize, width: usize, height: usize) -> Shape {
-        let filter = Shape::filter(size, stride, channels, width, height);
-        let taps = filter.taps.iter().step_by(size).copied().collect();
-        Shape { taps, run: size * channels, ..filter }
-    }
-
-    fn patches<'a>(&'a self, data: &'a [Q]) -> Patches<'a> {
-        Patches {
-            data,
-            taps: &self.taps,
-            run: self.run,
-            step: self.step,
-            row_step: self.row_step(),
-            width: self.width,
-            height: self.height,
-        }
-    }
-
-    /// The input of a case, exactly as long as the patches reach.
-    fn data(&self, numbers: &mut Numbers, magnitude: Magnitude) -> Vec<Q> {
-        let end = self.patches(&[]).end();
-        match magnitude {
-            Magnitude::Ends => (0..end).map(|_| [Q::MIN, Q::MAX][numbers.below(8) / 7]).collect(),
-            _ => numbers.values(end),
-        }
-    }
-}
-
-/// The numbers that an [`Epilogue`] borrows, and what the kernels are given beside patches.
-struct Numbered {
-    weights: Vec<i8>,
-    bias: Vec<i32>,
-    multipliers: Vec<f32>,
-    other: Vec<Q>,
-}
-
-impl Numbered {
-    fn new(
-        ending: &Ending,
-        numbers: &mut Numbers,
-        (outputs, depth): (usize, usize),
-        residuals: usize,
-    ) -> Numbered {
-        let mut weights = numbers.weights(outputs * depth);
-        if ending.magnitude == Magnitude::Ends {
-            weights.iter_mut().for_each(|weight| *weight = if *weight < 0 { i8::MIN } else { i8::MAX });
-        }
-        let size = (depth.max(1) as f32).sqrt() * 12_000.0;
-        let bias = |n: &mut Numbers| match ending.magnitude {
-            Magnitude::Extreme => n.next() as i32 >> n.below(32),
-            _ => (n.next() as i32) >> 18,
-        };
-        let multiplier = |n: &mut Numbers| match ending.magnitude {
-            Magnitude::Extreme => match n.below(10) {
-                0 => 0.0,
-                1 => f32::MIN_POSITIVE / 8.0,
-                2 => f32::MAX,
-                3 => f32::INFINITY,
-                4 => f32::NAN,
-                5 => -0.3,
-                6 => f32::NEG_INFINITY,
-                7 => 1e-12,
-                8 => 1e9,
-                _ => 1.0,
-            },
-            Magnitude::Halves => [0.5, 0.25, 0.125, 1.5][n.below(4)] / 1024.0,
-            _ => 255.0 / size * (0.2 + n.below(1000) as f32 / 500.0),
-        };
-        Numbered {
-            bias: (0..outputs).map(|_| bias(numbers)).collect(),
-            multipliers: (0..outputs).map(|_| multiplier(numbers)).collect(),
-            other: numbers.values(residuals),
-            weights,
-        }
-    }
-
-    /// The epilogue; residual values lie `stride` apart.
-    fn epilogue(&self, ending: &Ending, stride: usize) -> Epilogue<'_> {
-        let stored = |unsigned: u8| i32::from(unsigned) + Q_OFFSET;
-        let scales = match ending.magnitude {
-            Magnitude::Extreme => [(f32::INFINITY, 1.0), (1e30, -1e30), (1e-30, 0.0), (f32::NAN, 1.0)],
-            Magnitude::Halves => [(0.5, 0.5), (0.5, 1.0), (1.5, 0.5), (0.25, 0.25)],
-            _ => [(0.7, 0.45), (1.0, 1.0), (0.033, 1.9), (1.3, 0.007)],
-        };
-        let (own, other) = scales[ending.seed as usize % 4];
-        Epilogue {
-            multipliers: &self.multipliers,
-            zero_point: stored(ending.zeros[1]),
-            low: stored(ending.bounds[0].0),
-            high: stored(ending.bounds[0].1),
-            residual: ending.residual.then_some(Residual {
-                data: &self.other,
-                stride,
-                data_zero: stored(ending.zeros[2]),
-                own,
-                other,
-                zero_point: stored(ending.zeros[3]),
-                low: stored(ending.bounds[1].0),
-                high: stored(ending.bounds[1].1),
-            }),
-        }
-    }
-}
+use super::generic::Generic;
+use super::{Depthwise, Isa, Kernels, Matrix, Output, Q_OFFSET, Scratch, available};
+use cases::{Ending, Magnitude, Numbered, Numbers, Shape, USUAL, WHOLE};
 
 /// Gives both the definition and `kernels` an output for `channels` channels of the pixels of `shape`, and says where
 /// what they leave there differs, gaps between pixels and rows included.
@@ -270,6 +72,36 @@ fn check_matrix(kernels: &dyn Kernels, case: &MatrixCase) -> Result<(), String> 
     })
 }
 
+/// A 3x3 convolution of stride 1, against the definition of the same matrix product. Kernels that have none pass.
+fn check_conv3x3(kernels: &dyn Kernels, case: &MatrixCase) -> Result<(), String> {
+    let MatrixCase { shape, outputs, channels, ending } = case;
+    let numbers = &mut Numbers(ending.seed);
+    let depth = shape.taps.len() * shape.run;
+    let data = shape.data(numbers, ending.magnitude);
+    let stride = channels.len() + 3;
+    let residuals = (shape.width * shape.height - 1) * stride + channels.len();
+    let numbered = Numbered::new(ending, numbers, (*outputs, depth), residuals);
+    let matrix = Matrix {
+        outputs: *outputs,
+        depth,
+        weights: &numbered.weights,
+        bias: &numbered.bias,
+        zero_point: i32::from(ending.zeros[0]) + Q_OFFSET,
+    };
+    let Some(packed) = kernels.pack_conv3x3(&matrix) else { return Ok(()) };
+    let defined = Generic.pack_matrix(&matrix);
+    let epilogue = numbered.epilogue(ending, stride);
+    let patches = shape.patches(&data);
+    compare(kernels, (shape, channels.len(), ending), |run, out| {
+        let mut scratch = Scratch::with_bytes(kernels.conv3x3_scratch_bytes(depth / 9));
+        if run.isa() == Isa::Generic {
+            run.matrix(&patches, &defined, channels.clone(), &epilogue, out, &mut scratch);
+        } else {
+            run.conv3x3(&patches, &packed, channels.clone(), &epilogue, out, &mut scratch);
+        }
+    })
+}
+
 /// A depthwise convolution; the run of the shape is its channels.
 #[derive(Clone, Debug)]
 struct DepthwiseCase {
@@ -330,7 +162,15 @@ fn endings() -> Vec<Ending> {
                 let zeros = [[0, 0, 0, 0], [255, 255, 255, 255], [128, 3, 77, 130], [1, 128, 0, 0]][seed];
                 let bounds = [[WHOLE; 2], [(128, 255); 2], [(3, 200), (130, 255)], [(9, 9), WHOLE]][seed];
                 let gap = [0, 1, 16, 5][index];
-                endings.push(Ending { magnitude, residual, zeros, bounds, gap, row_gap: 2 * gap, seed: seed as u64 });
+                endings.push(Ending {
+                    magnitude,
+                    residual,
+                    zeros,
+                    bounds,
+                    gap,
+                    row_gap: 2 * gap,
+                    seed: seed as u64,
+                });
             }
         }
     }
@@ -345,12 +185,16 @@ fn matrices_of_every_size_around_tiles() {
         cases.push(MatrixCase { shape, outputs, channels, ending });
     };
     for pixels in [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 17, 18, 25] {
-        for outputs in [0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 41, 47, 48, 63, 64, 65, 72, 96] {
+        for outputs in
+            [0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 41, 47, 48, 63, 64, 65, 72, 96]
+        {
             let residual = (pixels + outputs) % 3 == 0;
             push(Shape::dense(pixels, 5), outputs, Ending { residual, ..USUAL });
         }
     }
-    for depth in [0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 27, 31, 32, 33, 63, 64, 65, 100, 255, 256, 512, 1024, 2048] {
+    for depth in
+        [0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 27, 31, 32, 33, 63, 64, 65, 100, 255, 256, 512, 1024, 2048]
+    {
         for outputs in [3, 8, 16, 24, 64] {
             push(Shape::dense(13, depth), outputs, USUAL);
         }
@@ -417,6 +261,39 @@ fn parts_of_the_channels_of_a_matrix() {
 }
 
 #[test]
+fn conv3x3_of_every_size_around_tiles() {
+    let mut cases = Vec::new();
+    for (width, height) in
+        [(1, 1), (2, 5), (3, 3), (4, 4), (5, 2), (7, 7), (8, 8), (9, 6), (12, 13), (30, 17)]
+    {
+        for channels in [16, 17, 24, 32, 40, 64] {
+            for outputs in [8, 16, 21, 32] {
+                let shape = [Shape::runs, Shape::filter][outputs / 8 % 2](3, 1, channels, width, height);
+                cases.push(MatrixCase { shape, outputs, channels: 0..outputs, ending: USUAL });
+            }
+        }
+    }
+    for channels in [200, 256, 512] {
+        let ending = Ending { magnitude: Magnitude::Ends, ..USUAL };
+        let shape = Shape::runs(3, 1, channels, 5, 4);
+        cases.push(MatrixCase { shape, outputs: 16, channels: 0..16, ending });
+    }
+    assert_all(&cases, check_conv3x3);
+}
+
+#[test]
+fn conv3x3_with_every_epilogue_and_parts_of_the_channels() {
+    let mut cases = Vec::new();
+    for ending in endings() {
+        for channels in [0..40, 0..16, 16..32, 3..40, 5..9, 15..33] {
+            let shape = Shape::runs(3, 1, 19, 9, 6);
+            cases.push(MatrixCase { shape, outputs: 40, channels, ending });
+        }
+    }
+    assert_all(&cases, check_conv3x3);
+}
+
+#[test]
 fn depthwise_of_every_size_around_tiles() {
     let mut cases = Vec::new();
     for channels in [0, 1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40, 48, 63, 64, 65, 72, 96, 144] {
@@ -425,6 +302,20 @@ fn depthwise_of_every_size_around_tiles() {
                 let residual = (channels + width) % 3 == 0;
                 let shape = Shape::filter(size, stride, channels, width, height);
                 cases.push(DepthwiseCase { shape, ending: Ending { residual, gap: width % 2, ..USUAL } });
+            }
+        }
+    }
+    assert_all(&cases, check_depthwise);
+}
+
+#[test]
+fn dilated_depthwise() {
+    let mut cases = Vec::new();
+    for dilation in [2, 3, 4, 12] {
+        for channels in [8, 16, 24, 40] {
+            for width in [1, 2, 3, 4, 5, 8, 13, 30] {
+                let ending = Ending { residual: width % 3 == 0, gap: width % 2, ..USUAL };
+                cases.push(DepthwiseCase { shape: Shape::dilated(dilation, channels, width, 2), ending });
             }
         }
     }
@@ -453,8 +344,8 @@ fn any_ending() -> impl Strategy<Value = Ending> {
     ];
     let bounds = || (any::<u8>(), any::<u8>()).prop_map(|(a, b)| (a.min(b), a.max(b)));
     let bounds = || prop_oneof![Just(WHOLE), bounds()];
-    (magnitude, any::<bool>(), any::<[u8; 4]>(), [bounds(), bounds()], 0..20usize, 0..50usize, any::<u64>()).prop_map(
-        |(magnitude, residual, zeros, bounds, gap, row_gap, seed)| Ending {
+    (magnitude, any::<bool>(), any::<[u8; 4]>(), [bounds(), bounds()], 0..20usize, 0..50usize, any::<u64>())
+        .prop_map(|(magnitude, residual, zeros, bounds, gap, row_gap, seed)| Ending {
             magnitude,
             residual,
             zeros,
@@ -462,24 +353,34 @@ fn any_ending() -> impl Strategy<Value = Ending> {
             gap,
             row_gap,
             seed,
-        },
-    )
+        })
 }
 
-fn any_shape(taps: impl Strategy<Value = Vec<usize>>, runs: std::ops::Range<usize>) -> impl Strategy<Value = Shape> {
+fn any_shape(
+    taps: impl Strategy<Value = Vec<usize>>,
+    runs: std::ops::Range<usize>,
+) -> impl Strategy<Value = Shape> {
     (taps, runs, 0..40usize, 0..40usize, 1..30usize, 1..5usize).prop_map(
-        |(taps, run, gap, row_gap, width, height)| Shape { taps, run, step: run + gap, row_gap, width, height },
+        |(taps, run, gap, row_gap, width, height)| Shape {
+            taps,
+            run,
+            step: run + gap,
+            row_gap,
+            width,
+            height,
+        },
     )
 }
 
 /// Regular filters as convolutions have them.
 fn any_filter(channels: std::ops::Range<usize>) -> impl Strategy<Value = Shape> {
-    (1..6usize, 1..4usize, channels, 1..12usize, 1..5usize)
-        .prop_map(|(size, stride, channels, width, height)| Shape::filter(size, stride, channels, width, height))
+    (1..6usize, 1..4usize, channels, 1..12usize, 1..5usize).prop_map(
+        |(size, stride, channels, width, height)| Shape::filter(size, stride, channels, width, height),
+    )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_matrix(
@@ -493,6 +394,26 @@ proptest! {
         for channels in [0..outputs, start..end] {
             let case = MatrixCase { shape: shape.clone(), outputs, channels, ending };
             prop_assert_eq!(check_all(&[case], check_matrix), Ok(()));
+        }
+    }
+
+    #[test]
+    fn any_conv3x3(
+        channels in 16..50usize,
+        size in (1..20usize, 1..12usize),
+        row_gap in 0..50usize,
+        outputs in 8..50usize,
+        part in any::<(u16, u16)>(),
+        ending in any_ending(),
+    ) {
+        let start = usize::from(part.0) % outputs;
+        let end = start + 1 + usize::from(part.1) % (outputs - start);
+        let mut shape = Shape::runs(3, 1, channels, size.0, size.1);
+        shape.row_gap += row_gap;
+        shape.taps = (0..3).map(|row| 7 + row * shape.row_step()).collect();
+        for channels in [0..outputs, start..end] {
+            let case = MatrixCase { shape: shape.clone(), outputs, channels, ending };
+            prop_assert_eq!(check_all(&[case], check_conv3x3), Ok(()));
         }
     }
 

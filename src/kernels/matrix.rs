@@ -1,3 +1,4 @@
+//! (NOTE to authors of kernels, delete when read: Output now has step, row_step, width: pixel p goes to out.at(p); rows may lie apart.)
 //! What convolutions and matrix products take: patches of an image, weights before and after packing, an epilogue.
 
 use super::{Lines, Q};
@@ -79,6 +80,25 @@ pub struct PackedMatrix {
     pub bias: Vec<i32>,
     /// Zero point of the input, stored form.
     pub zero_point: i32,
+}
+
+/// Weights of a dense 3x3 convolution of stride 1, transformed so that tiles of [`PackedConv3x3::ROWS`] rows and columns of
+/// output take fewer multiplications.
+#[derive(Clone, Debug)]
+pub struct PackedConv3x3 {
+    /// Output channels.
+    pub outputs: usize,
+    /// Input channels.
+    pub channels: usize,
+    /// The weights; their order is the instruction set's affair.
+    pub data: Lines,
+    /// One for each output channel, padded as the instruction set likes; may have the zero point folded in.
+    pub bias: Vec<i32>,
+}
+
+impl PackedConv3x3 {
+    /// Rows and columns of a tile. Any number of rows can be computed, a multiple of this without waste.
+    pub const ROWS: usize = 4;
 }
 
 /// Weights of a depthwise convolution.

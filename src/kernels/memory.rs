@@ -23,6 +23,11 @@ impl Lines {
         Lines(vec![Line([0; Line::BYTES]); bytes.div_ceil(Line::BYTES)])
     }
 
+    /// Bytes that [`Lines::zeros`] holds when asked for `bytes`.
+    pub fn zeros_len(bytes: usize) -> usize {
+        bytes.next_multiple_of(Line::BYTES)
+    }
+
     /// Bytes held.
     pub fn len(&self) -> usize {
         self.0.len() * Line::BYTES

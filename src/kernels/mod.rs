@@ -31,7 +31,9 @@ pub mod aarch64;
 pub mod x86_64;
 
 pub use isa::{Isa, IsaError, available, best};
-pub use matrix::{Depthwise, Epilogue, Matrix, Output, PackedDepthwise, PackedMatrix, Patches, Residual};
+pub use matrix::{
+    Depthwise, Epilogue, Matrix, Output, PackedConv3x3, PackedDepthwise, PackedMatrix, Patches, Residual,
+};
 pub use memory::{Lines, Scratch};
 pub use operators::{
     AddParams, Between, LONGEST_PRODUCT, LONGEST_SUM, LayerNormParams, LinearParams, MulParams, Operand,
@@ -60,7 +62,8 @@ pub fn unsigned(stored: Q) -> u8 {
     (i32::from(stored) - Q_OFFSET) as u8
 }
 
-/// The kernels of one instruction set; those of operators without weights are in [`Operators`]. Methods that an instruction set does not override are the definition's.
+/// The kernels of one instruction set; those of operators without weights are in [`Operators`]. Methods that an instruction set
+/// does not override are the definition's.
 pub trait Kernels: Operators + Send + Sync {
     /// Which instruction set.
     fn isa(&self) -> Isa;
@@ -89,6 +92,38 @@ pub trait Kernels: Operators + Send + Sync {
     ) {
         let _ = scratch;
         generic::matrix::run(patches, weights, channels, epilogue, out);
+    }
+
+    /// Transforms the weights of a 3x3 convolution of stride 1, `matrix.depth` being nine times its channels, so that
+    /// [`Kernels::conv3x3`] computes the same as [`Kernels::matrix`] with fewer multiplications. `None` where this
+    /// instruction set has no such kernel, where it would not be faster, or where it might not be exact.
+    fn pack_conv3x3(&self, matrix: &Matrix) -> Option<PackedConv3x3> {
+        let _ = matrix;
+        None
+    }
+
+    /// Bytes of scratch that [`Kernels::conv3x3`] needs for `channels` input channels.
+    fn conv3x3_scratch_bytes(&self, channels: usize) -> usize {
+        let _ = channels;
+        0
+    }
+
+    /// What [`Kernels::matrix`] computes from the same arguments, for patches of three runs of three pixels or of nine
+    /// taps of one pixel, with `patches.step` equal to the input channels.
+    ///
+    /// # Panics
+    /// For weights that are not of this instruction set's `pack_conv3x3`, and for other patches.
+    fn conv3x3(
+        &self,
+        patches: &Patches,
+        weights: &PackedConv3x3,
+        channels: std::ops::Range<usize>,
+        epilogue: &Epilogue,
+        out: &mut Output,
+        scratch: &mut Scratch,
+    ) {
+        let _ = (patches, weights, channels, epilogue, out, scratch);
+        panic!("{} has no 3x3 convolution of its own", self.isa());
     }
 
     /// Brings the weights of a depthwise convolution into the order in which this instruction set reads them.

@@ -15,6 +15,11 @@ pub trait Operators {
         generic::table::table(tables, input, out);
     }
 
+    /// [`Operators::table`] with the output in the place of the input.
+    fn table_in_place(&self, tables: &[Q], values: &mut [Q]) {
+        generic::table::table_in_place(tables, values);
+    }
+
     /// See [`AddParams`]. `a` has the size of `out`.
     fn add(&self, a: &[Q], b: Operand, params: &AddParams, out: &mut [Q]) {
         generic::elementwise::add(a, b, params, out);
@@ -61,9 +66,17 @@ pub trait Operators {
         generic::resize::nearest(input, resize, out);
     }
 
-    /// Linear resize of `input`, `[height][width][channels]`: `out` is `[rows][columns][channels]`. See [`LinearParams`].
-    fn linear(&self, input: &[Q], resize: &Resize<Between>, params: &LinearParams, out: &mut [Q]) {
-        generic::resize::linear(input, resize, params, out);
+    /// Linear resize of an image: pixel `(i, j)` of `out` lies between the input's rows `rows[i]` and columns `columns[j]`.
+    /// `input` is `[height][width][channels]` and begins with row `first_row` of the image. See [`LinearParams`].
+    fn linear(
+        &self,
+        input: &[Q],
+        first_row: usize,
+        resize: &Resize<Between>,
+        params: &LinearParams,
+        out: &mut Output,
+    ) {
+        generic::resize::linear(input, first_row, resize, params, out);
     }
 
     /// Index of the largest value of each row of `channels` (1..=256) values, the first of equals; class numbers are

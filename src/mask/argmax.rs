@@ -14,6 +14,42 @@ pub struct Logits<'a> {
     pub height: usize,
     /// Columns.
     pub width: usize,
+    /// The linear resize that the network ends with, if it has been left out.
+    pub resized: Option<Resized>,
+}
+
+/// A linear resize of logits that is not done on its own: where the mask's pixel lies on the resized logits tells where it
+/// lies on those that there are, and these are interpolated once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resized {
+    /// Rows of the resized logits.
+    pub height: usize,
+    /// Columns of the resized logits.
+    pub width: usize,
+    /// How coordinates go from the resized logits to those that there are.
+    pub coordinates: Coordinates,
+}
+
+/// ONNX's `coordinate_transformation_mode`, from output `x` to input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordinates {
+    /// `(x + 0.5) * input / output - 0.5`.
+    HalfPixel,
+    /// `x * (input - 1) / (output - 1)`.
+    AlignCorners,
+    /// `x * input / output`.
+    Asymmetric,
+}
+
+impl Coordinates {
+    fn input(self, x: f64, input: usize, output: usize) -> f64 {
+        match self {
+            Coordinates::HalfPixel => (x + 0.5) * input as f64 / output as f64 - 0.5,
+            Coordinates::AlignCorners if output == 1 => 0.0,
+            Coordinates::AlignCorners => x * (input - 1) as f64 / (output - 1) as f64,
+            Coordinates::Asymmetric => x * input as f64 / output as f64,
+        }
+    }
 }
 
 /// The part of the logits that the frame covers, as fractions of their size.
@@ -92,13 +128,25 @@ impl Tap {
     }
 }
 
-/// Taps of `count` output pixels along one direction of `size` samples, half-pixel centres, clamped at the edges.
-fn write_taps(taps: &mut Vec<Tap>, count: usize, size: usize, from: f32, length: f32) {
+/// Taps of `count` output pixels along one direction of `size` samples, half-pixel centres, clamped at the edges; on
+/// `resized` samples first, where these have been left out.
+fn write_taps(
+    taps: &mut Vec<Tap>,
+    count: usize,
+    size: usize,
+    resized: Option<(usize, Coordinates)>,
+    [from, length]: [f32; 2],
+) {
     let (from, length, last) = (f64::from(from), f64::from(length), (size - 1) as f64);
+    let seen = resized.map_or(size, |(resized, _)| resized);
     taps.clear();
     taps.extend((0..count).map(|i| {
         let center = from + (i as f64 + 0.5) / count as f64 * length;
-        let position = (center * size as f64 - 0.5).clamp(0.0, last);
+        let position = (center * seen as f64 - 0.5).clamp(0.0, (seen - 1) as f64);
+        let position = match resized {
+            Some((resized, coordinates)) => coordinates.input(position, size, resized).clamp(0.0, last),
+            None => position,
+        };
         let low = position as usize;
         let t = (position - low as f64) as f32;
         Tap { low, high: (low + 1).min(size - 1), weights: [1.0 - t, t] }
@@ -158,11 +206,16 @@ impl Masker {
     ) -> Result<(), MaskError> {
         check(&logits, region, width, height)?;
         let (columns, rows) = (width as usize, height as usize);
-        write_taps(&mut self.columns, columns, logits.width, region.x, region.width);
-        write_taps(&mut self.rows, rows, logits.height, region.y, region.height);
+        let along = |size: fn(&Resized) -> usize| logits.resized.as_ref().map(|r| (size(r), r.coordinates));
+        let (across, down) = (along(|resized| resized.width), along(|resized| resized.height));
+        write_taps(&mut self.columns, columns, logits.width, across, [region.x, region.width]);
+        write_taps(&mut self.rows, rows, logits.height, down, [region.y, region.height]);
         mask.width = width;
         mask.height = height;
         mask.data.resize(columns * rows, 0);
+        // As many as there can be, so that no later frame makes them grow.
+        self.settled.reserve(columns);
+        self.open.reserve(columns / 2 + 1);
         self.write_keys(&logits);
         let taps = std::mem::take(&mut self.rows);
         let mut pair = None;
@@ -282,7 +335,7 @@ fn first(classes: usize) -> (f32, Key) {
 }
 
 fn check(logits: &Logits, region: Region, width: u32, height: u32) -> Result<(), MaskError> {
-    let Logits { data, classes, height: rows, width: columns } = *logits;
+    let Logits { data, classes, height: rows, width: columns, .. } = *logits;
     if !(1..=256).contains(&classes) {
         return Err(MaskError::Classes { classes });
     }

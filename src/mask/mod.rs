@@ -4,7 +4,7 @@ mod argmax;
 mod palette;
 pub mod png;
 
-pub use argmax::{Logits, MaskError, Masker, Region};
+pub use argmax::{Coordinates, Logits, MaskError, Masker, Region, Resized};
 pub(crate) use palette::is_background_name;
 pub use palette::{class_color, classes_from_names};
 

@@ -1,12 +1,14 @@
 //! The five steps of a frame, from source to mask on disk, with the time of each.
 
 mod classifier;
+mod last_resize;
 mod latency;
 mod network;
 mod run;
 mod segmenter;
 
 pub use classifier::Classifier;
+pub use last_resize::without_last_resize;
 pub use latency::Latency;
 pub use run::{Options, Run, Stage, Step, Summary};
 pub use segmenter::{MaskSize, Segmenter, Times};

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::PipelineError;
 use super::network::Network;
+use super::{PipelineError, without_last_resize};
+use crate::engine::{Options, Session};
 use crate::frame::Frame;
 use crate::mask::{Class, Logits, Mask, MaskError, Masker, classes_from_names};
 use crate::onnx::{Card, Model};
@@ -43,15 +44,31 @@ impl Segmenter {
     /// # Errors
     /// When the model does not run, gives no logits `[1, classes, height, width]`, or the card does not fit it.
     pub fn new(model: &Model, card: &Card, mask_size: MaskSize) -> Result<Segmenter, PipelineError> {
-        let mut network = Network::new(model, card)?;
-        let (output, shape) = network.try_out()?;
-        let channels = match shape.as_slice() {
+        Segmenter::with_options(model, card, mask_size, &Options::default())
+    }
+
+    /// As [`Segmenter::new`], with a choice of engine and threads.
+    ///
+    /// # Errors
+    /// As [`Segmenter::new`].
+    pub fn with_options(
+        model: &Model,
+        card: &Card,
+        mask_size: MaskSize,
+        options: &Options,
+    ) -> Result<Segmenter, PipelineError> {
+        let mut network = match without_last_resize(model) {
+            Some((cut, resized)) => Network::new(&cut, card, options, Some(resized))?,
+            None => Network::new(model, card, options, None)?,
+        };
+        network.try_out()?;
+        let channels = match network.shape() {
             &[1, channels, height, width] if height * width > 0 && channels > 0 => channels,
             _ => {
                 return Err(PipelineError::Output {
                     model: model.origin.clone(),
-                    output,
-                    shape,
+                    output: network.output(),
+                    shape: network.shape().to_vec(),
                     needed: "a segmenter gives f32 logits [1, classes, height, width]",
                 });
             }
@@ -76,6 +93,11 @@ impl Segmenter {
         &self.classes
     }
 
+    /// The session that runs the model (without a linear resize at its end).
+    pub fn session(&self) -> &Session {
+        &self.network.session
+    }
+
     /// The input's shape, `[1, channels, height, width]`.
     pub fn input_shape(&self) -> [usize; 4] {
         self.network.session.input_shape()
@@ -87,25 +109,36 @@ impl Segmenter {
     /// When the frame is broken or the engine fails.
     pub fn segment(&mut self, frame: &Frame, mask: &mut Mask) -> Result<Times, PipelineError> {
         let start = Instant::now();
-        let place = self.network.preparer.prepare(frame, &mut self.network.input)?;
+        let place = self.network.prepare(frame)?;
         let prepared = Instant::now();
-        let outputs = self.network.session.run(&self.network.input)?;
+        self.network.infer()?;
         let inferred = Instant::now();
-        let (data, shape) = self.network.logits(&outputs)?;
-        if data.iter().any(|value| value.is_nan()) {
+        let data = self.network.values()?;
+        if self.network.may_be_nan() && data.iter().any(|value| value.is_nan()) {
             return Err(PipelineError::NotANumber {
                 model: self.network.name().to_string(),
                 frame: frame.number,
             });
         }
-        let logits = Logits { data, classes: shape[1], height: shape[2], width: shape[3] };
+        let &[_, classes, height, width] = self.network.shape() else {
+            unreachable!("checked when it was made")
+        };
+        let logits = Logits { data, classes, height, width, resized: self.network.resized() };
         let (width, height) = match self.mask_size {
             MaskSize::Frame => (frame.width, frame.height),
-            MaskSize::Network => (logits.width as u32, logits.height as u32),
+            MaskSize::Network => self.logits_size(),
         };
         let [_, _, input_height, input_width] = self.network.session.input_shape();
         let region = place.fraction(input_width as u32, input_height as u32);
         self.masker.mask(logits, region, width, height, mask)?;
         Ok(Times { prepare: prepared - start, infer: inferred - prepared, mask: inferred.elapsed() })
+    }
+
+    /// Width and height of the network's logits, with the resize that it ends with.
+    fn logits_size(&self) -> (u32, u32) {
+        match (self.network.resized(), self.network.shape()) {
+            (Some(resized), _) => (resized.width as u32, resized.height as u32),
+            (None, shape) => (shape[3] as u32, shape[2] as u32),
+        }
     }
 }

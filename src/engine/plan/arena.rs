@@ -175,12 +175,7 @@ fn leaves_room(program: &Program, group: &Group, part: Id, whole: Id, parts: &[I
         return true;
     }
     let touches = inputs.contains(&part) || output == part;
-    let writes_strided = |group: &Group| match group {
-        Group::Chain(links) => !matches!(program.ops[links[links.len() - 1].op].kind, Kind::Linear { .. }),
-        Group::Whole(_) => false,
-    };
-    if strided && touches && !(matches!(group, Group::Chain(_)) && (output != part || writes_strided(group)))
-    {
+    if strided && touches && !matches!(group, Group::Chain(_)) {
         return false;
     }
     let is_part = |id: &Id| parts.contains(id);

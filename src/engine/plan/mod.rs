@@ -10,11 +10,13 @@
 
 mod arena;
 mod group;
+mod report;
 mod stage;
 
 use crate::engine::program::{Id, Kind, Program};
-use crate::kernels::{Kernels, Q};
+use crate::kernels::{Kernels, Lines, Q};
 
+pub use report::StepReport;
 pub use stage::{Compute, Phase, Stage};
 
 /// A program laid out for one set of kernels.
@@ -46,15 +48,15 @@ impl Plan {
         for group in &groups {
             steps.push(match group {
                 group::Group::Chain(links) => {
-                    Step::Chain(stage::chain(program, links, &layout.places, kernels))
+                    Step::Chain(stage::chain(program, group.ops(), links, &layout.places, kernels))
                 }
                 group::Group::Whole(op) => Step::Whole(*op),
             });
         }
         let chains = || steps.iter().filter_map(Step::chain);
         let bands_len = chains().map(|chain| chain.bands_len).max().unwrap_or(0);
-        let depths = chains().flat_map(|chain| &chain.stages).filter_map(Stage::depth);
-        let scratch_bytes = depths.map(|depth| kernels.matrix_scratch_bytes(depth)).max().unwrap_or(0);
+        let stages = chains().flat_map(|chain| &chain.stages);
+        let scratch_bytes = stages.map(|stage| stage.scratch_bytes(kernels)).max().unwrap_or(0);
         let mut tables = vec![Vec::new(); program.tensors.len()];
         for op in &program.ops {
             if let Kind::Table { tables: entries } = &op.kind {
@@ -103,6 +105,16 @@ impl Plan {
         stages.map(Stage::phase_taps_max).max().unwrap_or(0)
     }
 
+    /// Bytes that activations take, those in threads left out.
+    pub fn arena_bytes(&self) -> usize {
+        Lines::zeros_len(self.arena_len)
+    }
+
+    /// Bytes of bands and scratch that each thread takes.
+    pub fn thread_bytes(&self) -> usize {
+        Lines::zeros_len(self.bands_len) + Lines::zeros_len(self.scratch_bytes)
+    }
+
     /// Bytes of weights in the order of the kernels.
     pub fn weight_bytes(&self) -> usize {
         self.steps
@@ -148,6 +160,8 @@ impl Step {
 
 /// Operators on images that run one after the other on bands of rows.
 pub struct Chain {
+    /// Its operators in the program, those in epilogues among them.
+    pub ops: Vec<usize>,
     /// Tensor read by the first stage.
     pub input: Id,
     /// Tensor written by the last stage.
@@ -160,6 +174,8 @@ pub struct Chain {
     pub stages: Vec<Stage>,
     /// Rows of output computed at a time.
     pub band_rows: usize,
+    /// Threads take rows in multiples of this.
+    pub rows_unit: usize,
     /// Values that all bands of one thread take.
     pub bands_len: usize,
     /// Whether a thread takes output channels instead of rows: the output has one pixel.

@@ -6,7 +6,8 @@ use super::group::Link;
 use super::{Chain, Place};
 use crate::engine::program::{Between, Bounds, Kind, Op, Program, Tensor, Weights, Window};
 use crate::kernels::{
-    Depthwise, Kernels, LinearParams, Matrix, PackedDepthwise, PackedMatrix, Q, Q_OFFSET, stored,
+    Depthwise, Kernels, LinearParams, Matrix, PackedConv3x3, PackedDepthwise, PackedMatrix, Q, Q_OFFSET,
+    stored,
 };
 
 /// Bands of a chain should stay in a cache of this size.
@@ -68,20 +69,86 @@ pub struct Addition {
 
 /// What a stage computes.
 pub enum Compute {
-    /// A convolution: for each group, a matrix product of patches. `taps` are those of the first group.
-    Matrix { window: Window, taps: Vec<usize>, run: usize, groups: Vec<PackedMatrix>, multipliers: Vec<f32> },
+    /// A convolution as a product of patches and weights.
+    Matrix {
+        /// Where its window lies.
+        window: Window,
+        /// Where the runs of the first patch begin, for the first group.
+        taps: Vec<usize>,
+        /// Values of a run.
+        run: usize,
+        /// The weights of each group.
+        groups: Vec<PackedMatrix>,
+        /// One for each output channel.
+        multipliers: Vec<f32>,
+    },
+    /// A 3x3 convolution of stride 1, with fewer multiplications.
+    Conv3x3 {
+        /// Where its window lies.
+        window: Window,
+        /// Where the runs of the first patch begin.
+        taps: Vec<usize>,
+        /// Values of a run.
+        run: usize,
+        /// The weights.
+        weights: PackedConv3x3,
+        /// One for each output channel.
+        multipliers: Vec<f32>,
+    },
     /// A convolution with one filter a channel.
-    Depthwise { window: Window, taps: Vec<usize>, weights: PackedDepthwise, multipliers: Vec<f32> },
+    Depthwise {
+        /// Where its window lies.
+        window: Window,
+        /// Where the taps of the first pixel begin.
+        taps: Vec<usize>,
+        /// The filters.
+        weights: PackedDepthwise,
+        /// One for each channel.
+        multipliers: Vec<f32>,
+    },
     /// A transposed convolution: every `stride`-th pixel of the output is a convolution with some of the taps.
-    Transposed { window: Window, phases: Vec<Phase>, multipliers: Vec<f32> },
+    Transposed {
+        /// Where its window lies, on the output.
+        window: Window,
+        /// One for each remainder of output row and column modulo the strides.
+        phases: Vec<Phase>,
+        /// One for each output channel.
+        multipliers: Vec<f32>,
+    },
     /// Largest of each window.
-    MaxPool { window: Window, taps: Vec<usize> },
-    /// Mean of each window; a factor for each pixel of the output.
-    AveragePool { window: Window, taps: Vec<usize>, input_zero: i32, factors: Vec<f32> },
+    MaxPool {
+        /// Where the window lies.
+        window: Window,
+        /// Where the taps of the first pixel begin.
+        taps: Vec<usize>,
+    },
+    /// Mean of each window.
+    AveragePool {
+        /// Where the window lies.
+        window: Window,
+        /// Where the taps of the first pixel begin.
+        taps: Vec<usize>,
+        /// Zero point of the input, stored form.
+        input_zero: i32,
+        /// One for each pixel of the output.
+        factors: Vec<f32>,
+    },
     /// Nearest resize.
-    Nearest { rows: Vec<usize>, columns: Vec<usize> },
+    Nearest {
+        /// Input row of each output row.
+        rows: Vec<usize>,
+        /// Input column of each output column.
+        columns: Vec<usize>,
+    },
     /// Linear resize.
-    Linear { rows: Vec<Between>, columns: Vec<Between>, params: LinearParams },
+    Linear {
+        /// Where each output row lies.
+        rows: Vec<Between>,
+        /// Where each output column lies.
+        columns: Vec<Between>,
+        /// Its numbers.
+        params: LinearParams,
+    },
 }
 
 /// The pixels of a transposed convolution's output that are `row`, `column` modulo the strides.
@@ -109,6 +176,7 @@ impl Stage {
         let (first, last) = (rows.start as isize, rows.end as isize - 1);
         match &self.compute {
             Compute::Matrix { window, .. }
+            | Compute::Conv3x3 { window, .. }
             | Compute::Depthwise { window, .. }
             | Compute::MaxPool { window, .. }
             | Compute::AveragePool { window, .. } => {
@@ -137,14 +205,19 @@ impl Stage {
         }
     }
 
-    /// Terms of its sums, if it is a matrix product.
-    pub fn depth(&self) -> Option<usize> {
+    /// Bytes of scratch that its kernels take.
+    pub fn scratch_bytes(&self, kernels: &dyn Kernels) -> usize {
+        let of_groups = |groups: &[PackedMatrix]| {
+            // More terms may need less scratch, so all of them count.
+            groups.iter().map(|group| kernels.matrix_scratch_bytes(group.depth)).max().unwrap_or(0)
+        };
         match &self.compute {
-            Compute::Matrix { groups, .. } => groups.iter().map(|group| group.depth).max(),
+            Compute::Matrix { groups, .. } => of_groups(groups),
             Compute::Transposed { phases, .. } => {
-                phases.iter().flat_map(|phase| &phase.groups).map(|group| group.depth).max()
+                phases.iter().map(|phase| of_groups(&phase.groups)).max().unwrap_or(0)
             }
-            _ => None,
+            Compute::Conv3x3 { weights, .. } => kernels.conv3x3_scratch_bytes(weights.channels),
+            _ => 0,
         }
     }
 
@@ -152,6 +225,7 @@ impl Stage {
     pub fn weight_bytes(&self) -> usize {
         match &self.compute {
             Compute::Matrix { groups, .. } => groups.iter().map(|group| group.data.len()).sum(),
+            Compute::Conv3x3 { weights, .. } => weights.data.len(),
             Compute::Depthwise { weights, .. } => weights.data.len(),
             Compute::Transposed { phases, .. } => {
                 phases.iter().flat_map(|phase| &phase.groups).map(|group| group.data.len()).sum()
@@ -191,6 +265,7 @@ fn limits(bounds: Bounds) -> [i32; 2] {
 /// The stages of `links`.
 pub(super) fn chain(
     program: &Program,
+    ops: Vec<usize>,
     links: &[Link],
     places: &[Option<Place>],
     kernels: &'static dyn Kernels,
@@ -268,7 +343,19 @@ pub(super) fn chain(
         && stages[0].tables.is_empty()
         && stages[0].band.is_none();
     let (band_rows, bands_len) = size_bands(&mut stages);
-    Chain { input, output, residual: last_residual, batch, stages, band_rows, bands_len, by_channels }
+    let rows_unit = rows_unit(&stages);
+    Chain {
+        ops,
+        input,
+        output,
+        residual: last_residual,
+        batch,
+        stages,
+        band_rows,
+        rows_unit,
+        bands_len,
+        by_channels,
+    }
 }
 
 struct Geometry {
@@ -313,7 +400,7 @@ fn size_bands(stages: &mut [Stage]) -> (usize, usize) {
         let bands = stages.iter().zip(rows).filter(|(stage, _)| stage.band.is_some());
         bands.map(|(stage, rows)| (stage.row_len() * rows).next_multiple_of(64)).sum()
     };
-    let mut band_rows = 1;
+    let mut band_rows = rows_unit(stages);
     while band_rows < height && total(stages, &rows_of(stages, band_rows * 2)) <= BANDS_BYTES {
         band_rows *= 2;
     }
@@ -328,6 +415,12 @@ fn size_bands(stages: &mut [Stage]) -> (usize, usize) {
         }
     }
     (band_rows, start)
+}
+
+/// Rows of output that are best computed at a time.
+fn rows_unit(stages: &[Stage]) -> usize {
+    let is_tiled = stages.iter().any(|stage| matches!(stage.compute, Compute::Conv3x3 { .. }));
+    if is_tiled { PackedConv3x3::ROWS } else { 1 }
 }
 
 /// Columns left and right of the input that some output column reads.
@@ -398,6 +491,20 @@ fn compute(
             } else {
                 (taps(window), channels / weights.groups)
             };
+            let is_three = window.kernel == [3, 3] && window.strides == [1, 1] && window.dilations == [1, 1];
+            if is_three && joined {
+                let matrix = Matrix {
+                    outputs,
+                    depth: 9 * channels,
+                    weights: &weights.values,
+                    bias: &weights.bias,
+                    zero_point: zero(from),
+                };
+                if let Some(packed) = kernels.pack_conv3x3(&matrix) {
+                    let (window, multipliers) = (*window, weights.multipliers.clone());
+                    return Compute::Conv3x3 { window, taps, run, weights: packed, multipliers };
+                }
+            }
             let all: Vec<usize> = (0..window.kernel[0] * window.kernel[1]).collect();
             Compute::Matrix {
                 window: *window,

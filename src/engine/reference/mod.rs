@@ -7,6 +7,8 @@ mod conformance;
 mod elements;
 mod moves;
 mod ports;
+#[cfg(test)]
+mod problems;
 mod resize;
 mod rows;
 mod tensor;

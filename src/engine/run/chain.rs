@@ -5,9 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Pool, Split, Worker, part, scatter};
 use crate::engine::plan::{Chain, Compute, Place, Plan, Stage};
-use crate::kernels::{
-    Between, Epilogue, Kernels, Output, Patches, Q, Residual, Resize, Scratch, SumParams, unsigned,
-};
+use crate::kernels::{Epilogue, Kernels, Output, Patches, Q, Residual, Resize, Scratch, SumParams};
 
 /// Output channels go to threads in multiples of this.
 const CHANNELS_UNIT: usize = 64;
@@ -45,12 +43,12 @@ pub(super) fn run(plan: &Plan, chain: &Chain, arena: &mut [Q], pool: &mut Pool, 
         }
         let len = buffer.len();
         let bounds = |thread: usize| {
-            let rows = part(height, threads, thread, 1);
+            let rows = part(height, threads, thread, chain.rows_unit);
             let end = if rows.end == height { len } else { rows.end * row };
             rows.start * row..end
         };
         scatter(pool, buffer, bounds, &|thread, mine| {
-            let rows = part(height, threads, thread, 1);
+            let rows = part(height, threads, thread, chain.rows_unit);
             if rows.is_empty() {
                 return;
             }
@@ -286,6 +284,19 @@ fn compute(
                 kernels.matrix(&patches, weights, 0..outputs, &epilogue, &mut part, scratch);
             }
         }
+        Compute::Conv3x3 { window, taps, run, weights, multipliers } => {
+            let patches = Patches {
+                data: &input.data[first(window.strides[0], window.pads[0])..],
+                taps,
+                run: *run,
+                step,
+                row_step,
+                width,
+                height: rows.len(),
+            };
+            let epilogue = epilogue(stage, multipliers, residual);
+            kernels.conv3x3(&patches, weights, 0..channels, &epilogue, out, scratch);
+        }
         Compute::Depthwise { window, taps, weights, multipliers } => {
             let patches = Patches {
                 data: &input.data[first(window.strides[0], window.pads[0])..],
@@ -349,7 +360,7 @@ fn compute(
             };
             let Compute::AveragePool { input_zero, factors, .. } = &stage.compute else {
                 kernels.max_pool(&patches, out);
-                return tables(stage, rows.len(), out);
+                return tables(kernels, stage, rows.len(), out);
             };
             let params = SumParams {
                 input_zero: *input_zero,
@@ -370,32 +381,26 @@ fn compute(
             }
         }
         Compute::Linear { rows: sources, columns, params } => {
-            for (index, source) in sources[rows.clone()].iter().enumerate() {
-                let rebased = |row: usize| (row as isize - input.first_row) as usize;
-                let row = [Between { low: rebased(source.low), high: rebased(source.high), ..*source }];
-                let resize = Resize { width: stage.input[1], channels, rows: &row, columns };
-                let line = &mut out.data[index * out.row_step..][..width * channels];
-                kernels.linear(input.data, &resize, params, line);
-            }
+            let first_row = input.first_row.max(0) as usize;
+            let resize = Resize { width: stage.input[1], channels, rows: &sources[rows.clone()], columns };
+            kernels.linear(input.data, first_row, &resize, params, out);
         }
     }
-    tables(stage, rows.len(), out);
+    tables(kernels, stage, rows.len(), out);
 }
 
 /// Applies the tables of `stage` to rows just written.
-fn tables(stage: &Stage, rows: usize, out: &mut Output) {
+fn tables(kernels: &dyn Kernels, stage: &Stage, rows: usize, out: &mut Output) {
     let [_, width, channels] = stage.output;
     for table in &stage.tables {
         for y in 0..rows {
+            let row = &mut out.data[y * out.row_step..];
+            if out.step == channels {
+                kernels.table_in_place(table, &mut row[..width * channels]);
+                continue;
+            }
             for x in 0..width {
-                let pixel = &mut out.data[y * out.row_step + x * out.step..][..channels];
-                if table.len() == 256 {
-                    pixel.iter_mut().for_each(|value| *value = table[usize::from(unsigned(*value))]);
-                } else {
-                    for (value, table) in pixel.iter_mut().zip(table.chunks_exact(256)) {
-                        *value = table[usize::from(unsigned(*value))];
-                    }
-                }
+                kernels.table_in_place(table, &mut row[x * out.step..][..channels]);
             }
         }
     }

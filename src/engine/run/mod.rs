@@ -2,6 +2,8 @@
 
 mod chain;
 mod pool;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use std::ops::Range;
@@ -188,6 +190,15 @@ impl Runner {
         let mut values = vec![0; tensor.elements()];
         let data = self.output(index);
         in_onnx_order(tensor, |memory, onnx| values[onnx] = crate::kernels::unsigned(data[memory]));
+        values
+    }
+
+    /// Class numbers of output `index`, in the order of the ONNX axes.
+    pub fn output_classes(&self, index: usize) -> Vec<u8> {
+        let tensor = self.output_tensor(index);
+        let mut values = vec![0; tensor.elements()];
+        let data = self.output(index);
+        in_onnx_order(tensor, |memory, onnx| values[onnx] = data[memory] as u8);
         values
     }
 

@@ -314,7 +314,6 @@ impl<'a> Pair<'a> {
             return call(&large[range], operand, swapped, out);
         }
         let row = self.out.last().copied().unwrap_or(1).max(1);
-        let last = self.out.len() - 1;
         for (index, out) in out.chunks_exact_mut(row).enumerate() {
             let (a, b) = (pick(a, self, 0, start / row + index), pick(b, self, 1, start / row + index));
             match (a.len() == row, b.len() == row) {

@@ -4,7 +4,7 @@ use super::rounding::Rounding;
 use crate::kernels::{LayerNormParams, Q, Quantization, unsigned};
 
 /// Rows whose sums grow side by side: each addition waits for the one before in its row.
-const ROWS: usize = 8;
+const ROWS: usize = 4;
 
 /// See [`crate::kernels::Operators::softmax`].
 #[inline(always)]
@@ -16,37 +16,37 @@ pub fn softmax(input: &[Q], length: usize, exponentials: &[f32], output: &Quanti
     let exponentials: &[f32; 256] = exponentials.try_into().expect("there are 256 exponentials");
     let rounding = Rounding::unbounded(output.zero);
     for (input, out) in input.chunks(ROWS * length).zip(out.chunks_mut(ROWS * length)) {
-        let mut rows = [&input[..length]; ROWS];
-        for (slot, row) in rows.iter_mut().zip(input.chunks_exact(length)) {
-            *slot = row;
-        }
-        let mut largest = [Q::MIN; ROWS];
-        for (largest, row) in largest.iter_mut().zip(rows) {
-            *largest = row.iter().fold(Q::MIN, |largest, &x| x.max(largest));
-        }
+        // Where there are fewer rows, the last takes the place of the others.
+        let count = input.len() / length;
+        let rows = [0, 1, 2, 3].map(|index: usize| &input[index.min(count - 1) * length..][..length]);
+        let largest = rows.map(|row| row.iter().fold(Q::MIN, |largest, &x| x.max(largest)));
         let exponential = |largest: Q, x: Q| exponentials[usize::from(largest.abs_diff(x))];
         let mut sums = [0.0; ROWS];
-        for i in 0..length {
-            for row in 0..ROWS {
-                sums[row] += exponential(largest[row], rows[row][i]);
-            }
+        let [a, b, c, d] = rows;
+        for (((&a, &b), &c), &d) in a.iter().zip(b).zip(c).zip(d) {
+            sums[0] += exponential(largest[0], a);
+            sums[1] += exponential(largest[1], b);
+            sums[2] += exponential(largest[2], c);
+            sums[3] += exponential(largest[3], d);
         }
-        for (row, out) in out.chunks_exact_mut(length).enumerate() {
-            for (out, input) in out.chunks_mut(BLOCK).zip(rows[row].chunks(BLOCK)) {
-                let mut shares = [0.0; BLOCK];
-                for (share, &x) in shares.iter_mut().zip(input) {
-                    *share = exponential(largest[row], x);
+        for (index, out) in out.chunks_exact_mut(length).enumerate() {
+            // As many divisions as there are differences, if that is fewer.
+            if length >= 256 {
+                let mut shares = [0; 256];
+                for (share, &exponential) in shares.iter_mut().zip(exponentials) {
+                    *share = rounding.store(exponential / sums[index] / output.scale);
                 }
-                for (out, share) in out.iter_mut().zip(shares) {
-                    *out = rounding.store(share / sums[row] / output.scale);
+                for (out, &x) in out.iter_mut().zip(rows[index]) {
+                    *out = shares[usize::from(largest[index].abs_diff(x))];
+                }
+            } else {
+                for (out, &x) in out.iter_mut().zip(rows[index]) {
+                    *out = rounding.store(exponential(largest[index], x) / sums[index] / output.scale);
                 }
             }
         }
     }
 }
-
-/// Values looked up before they are divided.
-const BLOCK: usize = 32;
 
 /// See [`crate::kernels::Operators::layer_norm`].
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Resizing of images: nearest and linear.
 
 use super::rounding::Rounding;
-use crate::kernels::{Between, LinearParams, Q, Resize};
+use crate::kernels::{Between, LinearParams, Output, Q, Resize};
 
 /// See [`crate::kernels::Operators::nearest`].
 #[inline(always)]
@@ -30,40 +30,35 @@ const LANES: usize = 16;
 
 /// See [`crate::kernels::Operators::linear`].
 #[inline(always)]
-pub fn linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out: &mut [Q]) {
+pub fn linear(
+    input: &[Q],
+    first_row: usize,
+    resize: &Resize<Between>,
+    params: &LinearParams,
+    out: &mut Output,
+) {
     let Resize { width, channels, rows, columns } = *resize;
-    let length = columns.len() * channels;
-    assert_eq!(out.len(), rows.len() * length, "the output is [rows][columns][channels]");
-    if length == 0 {
-        return;
-    }
     let rounding = Rounding::unbounded(params.zero);
     let mut done = 0;
     // Rows between the same two rows of input share what is blended along columns.
     for band in rows.chunk_by(same_place) {
-        let [top, bottom] =
-            [band[0].low, band[0].high].map(|row| &input[row * width * channels..][..width * channels]);
-        let out = &mut out[done * length..][..band.len() * length];
+        let [top, bottom] = [band[0].low, band[0].high]
+            .map(|row| &input[(row - first_row) * width * channels..][..width * channels]);
         for (index, column) in columns.iter().enumerate() {
             let [low, high] = [column.low, column.high].map(|column| column * channels);
             for first in (0..channels).step_by(LANES) {
                 let count = LANES.min(channels - first);
-                let top =
-                    along_columns(&top[low + first..], &top[high + first..], count, column.fraction, params);
-                let bottom = along_columns(
-                    &bottom[low + first..],
-                    &bottom[high + first..],
-                    count,
-                    column.fraction,
-                    params,
-                );
-                for (row, out) in band.iter().zip(out.chunks_exact_mut(length)) {
+                let [top, bottom] = [top, bottom].map(|row| {
+                    along_columns(&row[low + first..], &row[high + first..], count, column.fraction, params)
+                });
+                for (row, place) in band.iter().enumerate() {
                     let mut blended = [0; LANES];
                     for i in 0..LANES {
-                        let value = top[i] * (1.0 - row.fraction) + bottom[i] * row.fraction;
+                        let value = top[i] * (1.0 - place.fraction) + bottom[i] * place.fraction;
                         blended[i] = rounding.store(value * params.multiplier);
                     }
-                    store(&blended, &mut out[index * channels + first..][..count]);
+                    let at = (done + row) * out.row_step + index * out.step + first;
+                    store(&blended, &mut out.data[at..at + count]);
                 }
             }
         }

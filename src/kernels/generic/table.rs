@@ -21,3 +21,21 @@ pub fn table(tables: &[Q], input: &[Q], out: &mut [Q]) {
         }
     }
 }
+
+/// See [`crate::kernels::Operators::table_in_place`].
+#[inline(always)]
+pub fn table_in_place(tables: &[Q], values: &mut [Q]) {
+    assert_eq!(tables.len() % 256, 0, "a table has 256 entries");
+    let (tables, _) = tables.as_chunks::<256>();
+    if let [table] = tables {
+        for value in values {
+            *value = table[usize::from(unsigned(*value))];
+        }
+        return;
+    }
+    for values in values.chunks_exact_mut(tables.len().max(1)) {
+        for (value, table) in values.iter_mut().zip(tables) {
+            *value = table[usize::from(unsigned(*value))];
+        }
+    }
+}

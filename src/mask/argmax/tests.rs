@@ -64,7 +64,7 @@ fn masks_known_by_hand() {
     ];
     let mut wrong = Vec::new();
     for (name, classes, height, width, data, w, h, expected) in cases {
-        let logits = Logits { data: &data, classes, height, width };
+        let logits = Logits { data: &data, classes, height, width, resized: None };
         let (got, defined) = (masked(logits, Region::WHOLE, w, h), plain(logits, Region::WHOLE, w, h));
         if got != expected || defined != expected {
             wrong.push(format!("{name}: {got:?}, by definition {defined:?}, expected {expected:?}"));
@@ -78,7 +78,7 @@ fn a_region_is_cut_out() {
     // A letterboxed frame: the upper and lower quarter are padding, which the network calls class 2.
     let rows = [2, 0, 1, 2];
     let data: Vec<f32> = (0..3).flat_map(|class| rows.map(|id| f32::from(u8::from(id == class)))).collect();
-    let logits = Logits { data: &data, classes: 3, height: 4, width: 1 };
+    let logits = Logits { data: &data, classes: 3, height: 4, width: 1, resized: None };
     let region = Region { x: 0.0, y: 0.25, width: 1.0, height: 0.5 };
     assert_eq!(masked(logits, region, 1, 2), [0, 1]);
 }
@@ -92,7 +92,7 @@ fn almost_ties_are_decided_as_defined() {
         for steps in 0..200 {
             let high = f32::from_bits(low.to_bits() + steps);
             let data = [vec![low; 9], vec![high; 9], vec![low; 9]].concat();
-            let logits = Logits { data: &data, classes: 3, height: 3, width: 3 };
+            let logits = Logits { data: &data, classes: 3, height: 3, width: 3, resized: None };
             if masked(logits, Region::WHOLE, 17, 13) != plain(logits, Region::WHOLE, 17, 13) {
                 wrong.push((exponent, steps));
             }
@@ -104,7 +104,7 @@ fn almost_ties_are_decided_as_defined() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let data = vec![0.0; 257];
-    let logits = |classes, height, width| Logits { data: &data, classes, height, width };
+    let logits = |classes, height, width| Logits { data: &data, classes, height, width, resized: None };
     let whole = Region::WHOLE;
     let outside = Region { x: 0.5, ..whole };
     let nan = Region { width: f32::NAN, ..whole };
@@ -112,7 +112,12 @@ fn what_makes_no_sense_is_refused() {
         (logits(257, 1, 1), whole, 1, "the model gives 257 classes"),
         (logits(0, 1, 1), whole, 1, "the model gives 0 classes"),
         (logits(2, 5, 5), whole, 1, "logits [1, 2, 5, 5] do not fit the 257 values"),
-        (Logits { data: &[], classes: 2, height: 0, width: 5 }, whole, 1, "logits [1, 2, 0, 5]"),
+        (
+            Logits { data: &[], classes: 2, height: 0, width: 5, resized: None },
+            whole,
+            1,
+            "logits [1, 2, 0, 5]",
+        ),
         (logits(1, 257, 1), whole, 0, "a mask of 1x0 has no pixels"),
         (logits(1, 257, 1), outside, 1, "the region"),
         (logits(1, 257, 1), nan, 1, "the region"),
@@ -169,7 +174,7 @@ fn case() -> impl Strategy<Value = Case> {
 proptest! {
     #[test]
     fn the_fast_way_gives_the_defined_mask((classes, height, width, data, w, h, region) in case()) {
-        let logits = Logits { data: &data, classes, height, width };
+        let logits = Logits { data: &data, classes, height, width, resized: None };
         prop_assert_eq!(masked(logits, region, w, h), plain(logits, region, w, h));
     }
 }
@@ -189,7 +194,7 @@ fn smooth_logits_of_many_classes_and_used_buffers() {
                 }
             }
         }
-        let logits = Logits { data: &data, classes, height, width };
+        let logits = Logits { data: &data, classes, height, width, resized: None };
         masker.mask(logits, Region::WHOLE, w, h, &mut mask).unwrap();
         assert_eq!(mask.data, plain(logits, Region::WHOLE, w, h), "{classes} classes");
     }

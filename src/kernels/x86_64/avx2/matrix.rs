@@ -1,40 +1,78 @@
-//! Matrix products on AVX2: blocks of pixels widened to 16 bits, then tiles over each panel of output channels.
+//! Matrix products in registers of 256 bits: blocks of pixels brought into rows, then tiles over each panel of output
+//! channels.
 
 #![allow(unsafe_code)]
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
-use super::panel::{LANES, Panel, channel_of_lane, pairs};
-use super::requantize::{Formula, Places};
-use super::tile::{Columns, Ending, avx2_i16_sums, avx2_i16_tile};
-use super::widen;
+use super::panel::{self, LANES, Panel, channel_of_lane};
+use super::requantize::{ADDED, BOUNDED, Formula, PLAIN, Places};
+use super::tile::{Columns, Ending, even_part};
 use crate::kernels::generic::requantize::requantize;
 use crate::kernels::{Epilogue, Output, PackedMatrix, Patches, Scratch};
 
 /// Most pixels of a tile.
 const TILE_PIXELS: usize = 6;
-/// Bytes of widened patches that stay in the second-level cache together with a panel of weights.
-const BLOCK_BYTES: usize = 96 << 10;
-/// Pixels of a block at least, so that weights from memory are used often, and at most.
-const BLOCK_PIXELS: Range<usize> = 48..480;
+/// Bytes of widened patches that stay in the first-level cache.
+const BLOCK_BYTES: usize = 20 << 10;
+/// Pixels of a block: at least so many that weights from memory are used often.
+const BLOCK_PIXELS: RangeInclusive<usize> = 48..=384;
 
-/// Most pixels that are widened at once: a multiple of every tile's.
-fn block_pixels(depth: usize) -> usize {
-    let fit = BLOCK_BYTES / (2 * widen::stride(depth));
-    fit.clamp(BLOCK_PIXELS.start, BLOCK_PIXELS.end) / 12 * 12
+/// How values are multiplied.
+pub trait Products {
+    /// Terms of a sum that one lane of 32 bits takes at once.
+    const TERMS: usize;
+
+    /// Bytes from a row to the next of what `bring` writes.
+    fn stride(depth: usize) -> usize;
+
+    /// Bytes that `bring` writes for `rows` rows.
+    fn size(rows: usize, depth: usize) -> usize;
+
+    /// Brings the patches of the `count` pixels from `first` on into rows; gives where they begin and the bytes from one
+    /// to the next.
+    ///
+    /// # Safety
+    /// The processor has the instructions; pixels of `patches`, whose data reach to their end; `to` has room.
+    unsafe fn bring(patches: &Patches, first: usize, count: usize, to: *mut u8) -> (*const u8, usize);
+
+    /// `R` pixels times the `V` registers of a panel, requantized and stored.
+    ///
+    /// # Safety
+    /// The processor has the instructions; rows and panel have all groups of terms; `8 * V` values can be written at each
+    /// place of `to` and, if `END` is [`ADDED`], read at `add.0 + r * add.1`.
+    unsafe fn tile<const R: usize, const V: usize, const END: u8>(
+        columns: &Columns,
+        ending: &Ending,
+        rows: (*const u8, usize),
+        to: Places,
+        add: (*const u8, usize),
+    );
+
+    /// The sums of one pixel and the `V` registers of a panel.
+    ///
+    /// # Safety
+    /// As for `tile`; the sums can be written.
+    unsafe fn sums<const V: usize>(columns: &Columns, row: *const u8, to: *mut i32);
+}
+
+/// Most pixels that are brought into rows at once: a multiple of every tile's.
+fn block_pixels<P: Products>(depth: usize) -> usize {
+    let fit = BLOCK_BYTES / P::stride(depth).max(1);
+    fit.clamp(*BLOCK_PIXELS.start(), *BLOCK_PIXELS.end()) / 12 * 12
 }
 
 /// See [`crate::kernels::Kernels::matrix_scratch_bytes`].
-pub fn scratch_bytes(depth: usize) -> usize {
-    2 * widen::size(block_pixels(depth), depth)
+pub fn scratch_bytes<P: Products>(depth: usize) -> usize {
+    P::size(block_pixels::<P>(depth), depth)
 }
 
 /// See [`crate::kernels::Kernels::matrix`].
 ///
 /// # Safety
-/// AVX2.
+/// AVX2 and what `P` asks for; `weights` packed for `P`.
 #[target_feature(enable = "avx2")]
-pub unsafe fn run(
+pub unsafe fn run<P: Products>(
     patches: &Patches,
     weights: &PackedMatrix,
     channels: Range<usize>,
@@ -48,34 +86,27 @@ pub unsafe fn run(
     }
     assert!(patches.depth() == depth && patches.data.len() >= patches.end());
     assert!(channels.end <= weights.outputs && channels.end <= epilogue.multipliers.len());
-    let padded = weights.outputs.next_multiple_of(LANES);
-    assert!(weights.bias.len() == padded && weights.data.len() >= padded * pairs(depth) * 4);
+    let groups = depth.div_ceil(P::TERMS);
+    assert!(weights.bias.len() == weights.outputs.next_multiple_of(LANES));
+    assert!(weights.data.len() >= panel::size(weights.outputs, groups));
     assert!(out.width == patches.width && out.data.len() >= out.at(pixels - 1) + channels.len());
     if let Some(with) = epilogue.residual {
         assert!(with.data.len() >= (pixels - 1) * with.stride + channels.len());
     }
-    assert!(scratch.lines.len() >= scratch_bytes(depth), "scratch is smaller than matrix_scratch_bytes");
-
+    assert!(scratch.lines.len() >= scratch_bytes::<P>(depth), "scratch is smaller than matrix_scratch_bytes");
     assert!(out.step >= channels.len() || patches.width == 1, "output pixels overlap");
 
     let formula = Formula::new(epilogue);
-    let rows = scratch.lines.bytes_mut().as_mut_ptr().cast::<i16>();
-    let blocks = pixels.div_ceil(block_pixels(depth));
+    let scratch = scratch.lines.bytes_mut().as_mut_ptr();
+    let blocks = pixels.div_ceil(block_pixels::<P>(depth));
     let block = pixels.div_ceil(blocks).next_multiple_of(12);
-    let mut offsets = [0; BLOCK_PIXELS.end];
+    let mut offsets = [0; *BLOCK_PIXELS.end()];
     for first in (0..pixels).step_by(block) {
         let count = block.min(pixels - first);
-        let (mut y, mut x) = (first / out.width, first % out.width);
-        for offset in &mut offsets[..count] {
-            *offset = y * out.row_step + x * out.step;
-            x += 1;
-            if x == out.width {
-                (y, x) = (y + 1, 0);
-            }
-        }
+        place(out, first, &mut offsets[..count]);
         // SAFETY: the patches' data reach to their end, and a block is at most `block_pixels`, for which scratch has
         // room.
-        unsafe { widen::avx2_u8_to_i16_rows(patches, first, count, rows) };
+        let rows = unsafe { P::bring(patches, first, count, scratch) };
         let mut channel = channels.start;
         while channel < channels.end {
             let panel = Panel::holding(channel, weights.outputs);
@@ -83,8 +114,8 @@ pub unsafe fn run(
             // SAFETY: the panel lies within the packed weights and bias, whose sizes were checked.
             let columns = unsafe {
                 Columns {
-                    weights: weights.data.bytes().as_ptr().cast::<i16>().add(panel.offset(depth)),
-                    pairs: pairs(depth),
+                    weights: weights.data.bytes().as_ptr().add(panel.offset(groups)),
+                    groups,
                     bias: weights.bias.as_ptr().add(panel.start()),
                 }
             };
@@ -92,7 +123,6 @@ pub unsafe fn run(
                 columns,
                 panel,
                 rows,
-                stride: widen::stride(depth),
                 first,
                 offsets: &offsets[..count],
                 column: channel - channels.start,
@@ -102,15 +132,29 @@ pub unsafe fn run(
             // SAFETY: `rows` holds the patches of the block; the sizes of output and residual were checked.
             unsafe {
                 match (&formula, panel.width) {
-                    (None, 1) => block.by_definition::<1>(wanted, out),
-                    (None, 2) => block.by_definition::<2>(wanted, out),
-                    (None, _) => block.by_definition::<3>(wanted, out),
-                    (Some(formula), 1) => block.with_or_without_residual::<1>(formula, wanted, out),
-                    (Some(formula), 2) => block.with_or_without_residual::<2>(formula, wanted, out),
-                    (Some(formula), _) => block.with_or_without_residual::<3>(formula, wanted, out),
+                    (None, 1) => block.by_definition::<P, 1>(wanted, out),
+                    (None, 2) => block.by_definition::<P, 2>(wanted, out),
+                    (None, _) => block.by_definition::<P, 3>(wanted, out),
+                    (Some(formula), 1) => block.by_formula::<P, 1>(formula, wanted, out),
+                    (Some(formula), 2) => block.by_formula::<P, 2>(formula, wanted, out),
+                    (Some(formula), _) => block.by_formula::<P, 3>(formula, wanted, out),
                 }
             }
         }
+    }
+}
+
+/// Where the output of the pixels from `first` on begins.
+pub fn place(out: &Output, first: usize, offsets: &mut [usize]) {
+    let (mut y, mut x) = (first / out.width, first % out.width);
+    let mut rest = offsets;
+    while !rest.is_empty() {
+        let (row, below) = rest.split_at_mut((out.width - x).min(rest.len()));
+        let start = y * out.row_step + x * out.step;
+        for (index, offset) in row.iter_mut().enumerate() {
+            *offset = start + index * out.step;
+        }
+        (rest, y, x) = (below, y + 1, 0);
     }
 }
 
@@ -118,9 +162,8 @@ pub unsafe fn run(
 struct Block<'a> {
     columns: Columns,
     panel: Panel,
-    /// The widened patches, `stride` numbers from one to the next.
-    rows: *const i16,
-    stride: usize,
+    /// The patches, and bytes from one to the next.
+    rows: (*const u8, usize),
     /// Pixels.
     first: usize,
     /// Where each pixel's output begins.
@@ -136,11 +179,14 @@ impl Block<'_> {
     /// # Safety
     /// AVX2; rows and weights of the block; `V` is the panel's width.
     #[target_feature(enable = "avx2")]
-    unsafe fn by_definition<const V: usize>(&self, wanted: Range<usize>, out: &mut Output) {
+    unsafe fn by_definition<P: Products, const V: usize>(&self, wanted: Range<usize>, out: &mut Output) {
         let mut sums = [0; 3 * LANES];
         for (row, &offset) in self.offsets.iter().enumerate() {
             // SAFETY: the caller's promise.
-            unsafe { avx2_i16_sums::<V>(&self.columns, self.rows.add(row * self.stride), &mut sums) };
+            unsafe {
+                let row = self.rows.0.add(row * self.rows.1);
+                P::sums::<V>(&self.columns, row, sums.as_mut_ptr());
+            }
             for (lane, &sum) in sums[..V * LANES].iter().enumerate() {
                 let channel = self.panel.start() + channel_of_lane(V, lane);
                 if wanted.contains(&channel) {
@@ -158,7 +204,7 @@ impl Block<'_> {
     /// AVX2; rows and weights of the block; `V` is the panel's width; output and residual, if there is one, have the
     /// wanted channels of every pixel of the block.
     #[target_feature(enable = "avx2")]
-    unsafe fn with_or_without_residual<const V: usize>(
+    unsafe fn by_formula<P: Products, const V: usize>(
         &self,
         formula: &Formula,
         wanted: Range<usize>,
@@ -172,18 +218,18 @@ impl Block<'_> {
         let ending = Ending { multipliers: &multipliers, formula };
         // SAFETY: the caller's promise.
         unsafe {
-            if self.epilogue.residual.is_some() {
-                self.tiles::<V, true>(&ending, wanted, out);
-            } else {
-                self.tiles::<V, false>(&ending, wanted, out);
+            match formula.end {
+                PLAIN => self.tiles::<P, V, PLAIN>(&ending, wanted, out),
+                BOUNDED => self.tiles::<P, V, BOUNDED>(&ending, wanted, out),
+                _ => self.tiles::<P, V, ADDED>(&ending, wanted, out),
             }
         }
     }
 
     /// # Safety
-    /// As for `with_or_without_residual`.
+    /// As for `by_formula`.
     #[target_feature(enable = "avx2")]
-    unsafe fn tiles<const V: usize, const ADD: bool>(
+    unsafe fn tiles<P: Products, const V: usize, const END: u8>(
         &self,
         ending: &Ending,
         wanted: Range<usize>,
@@ -191,65 +237,89 @@ impl Block<'_> {
     ) {
         let most = if V == 3 { 4 } else { TILE_PIXELS };
         let whole = wanted.len() == V * LANES;
+        let with = self.epilogue.residual;
+        let (other, other_stride) =
+            with.map_or((std::ptr::null(), 0), |with| (with.data.as_ptr(), with.stride));
         let mut row = 0;
         while row < self.offsets.len() {
-            let count = most.min(self.offsets.len() - row);
-            let pixel = self.first + row;
+            let count = even_part(self.offsets.len() - row, most);
             // SAFETY: the caller's promise; a tile of part of a panel goes through memory of its own.
             unsafe {
-                let rows = self.rows.add(row * self.stride);
-                let offsets = &self.offsets[row..row + count];
-                let data = out.data.as_mut_ptr();
-                let to = Places { data, offsets: offsets.as_ptr(), column: self.column };
-                let add = self.epilogue.residual.map_or((std::ptr::null(), 0), |with| {
-                    (with.data.as_ptr().add(pixel * with.stride + self.column), with.stride)
-                });
-                if whole {
-                    self.tile::<V, ADD>(count, ending, rows, to, add);
+                let rows = (self.rows.0.add(row * self.rows.1), self.rows.1);
+                let offsets = self.offsets.as_ptr().add(row);
+                let to = Places { data: out.data.as_mut_ptr(), offsets, column: self.column };
+                let add = (other.wrapping_add((self.first + row) * other_stride + self.column), other_stride);
+                if whole && count == most && V == 3 {
+                    P::tile::<4, V, END>(&self.columns, ending, rows, to, add);
+                } else if whole && count == most {
+                    P::tile::<TILE_PIXELS, V, END>(&self.columns, ending, rows, to, add);
+                } else if whole {
+                    self.tile::<P, V, END>(count, ending, rows, to, add);
                 } else {
-                    let skipped = wanted.start - self.panel.start();
-                    let mut from = [0u8; TILE_PIXELS * 3 * LANES];
-                    let mut result = [0u8; TILE_PIXELS * 3 * LANES];
-                    let stride = 3 * LANES;
-                    for r in 0..if ADD { count } else { 0 } {
-                        let from = from.as_mut_ptr().add(r * stride + skipped);
-                        add.0.add(r * add.1).copy_to_nonoverlapping(from, wanted.len());
-                    }
-                    let places: [usize; TILE_PIXELS] = std::array::from_fn(|r| r * stride);
-                    let part = Places { data: result.as_mut_ptr(), offsets: places.as_ptr(), column: 0 };
-                    self.tile::<V, ADD>(count, ending, rows, part, (from.as_ptr(), stride));
-                    for (r, &offset) in offsets.iter().enumerate() {
-                        let to = data.add(offset + self.column);
-                        result.as_ptr().add(r * stride + skipped).copy_to_nonoverlapping(to, wanted.len());
-                    }
+                    self.part::<P, V, END>(count, ending, &wanted, rows, to, add);
                 }
             }
             row += count;
         }
     }
 
+    /// A tile of which only some channels are wanted.
+    ///
     /// # Safety
-    /// As for `avx2_i16_tile` with `count` pixels.
-    #[inline]
+    /// As for `Products::tile` with `count` pixels, of which the wanted channels can be written and read.
     #[target_feature(enable = "avx2")]
-    unsafe fn tile<const V: usize, const ADD: bool>(
+    unsafe fn part<P: Products, const V: usize, const END: u8>(
         &self,
         count: usize,
         ending: &Ending,
-        rows: *const i16,
+        wanted: &Range<usize>,
+        rows: (*const u8, usize),
+        to: Places,
+        (add, add_stride): (*const u8, usize),
+    ) {
+        const STRIDE: usize = 3 * LANES;
+        let skipped = wanted.start - self.panel.start();
+        let mut other = [0u8; TILE_PIXELS * STRIDE];
+        let mut result = [0u8; TILE_PIXELS * STRIDE];
+        let offsets: [usize; TILE_PIXELS] = std::array::from_fn(|r| r * STRIDE);
+        let part = Places { data: result.as_mut_ptr(), offsets: offsets.as_ptr(), column: 0 };
+        // SAFETY: the caller's promise; the wanted channels lie within the panel, of at most `STRIDE` channels.
+        unsafe {
+            for r in 0..if END == ADDED { count } else { 0 } {
+                let other = other.as_mut_ptr().add(r * STRIDE + skipped);
+                add.add(r * add_stride).copy_to_nonoverlapping(other, wanted.len());
+            }
+            self.tile::<P, V, END>(count, ending, rows, part, (other.as_ptr(), STRIDE));
+            for r in 0..count {
+                let result = result.as_ptr().add(r * STRIDE + skipped);
+                result.copy_to_nonoverlapping(to.at(r), wanted.len());
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `Products::tile` with `count` pixels.
+    #[inline(never)]
+    #[target_feature(enable = "avx2")]
+    unsafe fn tile<P: Products, const V: usize, const END: u8>(
+        &self,
+        count: usize,
+        ending: &Ending,
+        rows: (*const u8, usize),
         to: Places,
         add: (*const u8, usize),
     ) {
-        let (columns, stride) = (&self.columns, self.stride);
+        let columns = &self.columns;
         // SAFETY: the caller's promise.
         unsafe {
             match count {
-                1 => avx2_i16_tile::<1, V, ADD>(columns, ending, rows, stride, to, add),
-                2 => avx2_i16_tile::<2, V, ADD>(columns, ending, rows, stride, to, add),
-                3 => avx2_i16_tile::<3, V, ADD>(columns, ending, rows, stride, to, add),
-                4 => avx2_i16_tile::<4, V, ADD>(columns, ending, rows, stride, to, add),
-                5 => avx2_i16_tile::<5, V, ADD>(columns, ending, rows, stride, to, add),
-                _ => avx2_i16_tile::<6, V, ADD>(columns, ending, rows, stride, to, add),
+                1 => P::tile::<1, V, END>(columns, ending, rows, to, add),
+                2 => P::tile::<2, V, END>(columns, ending, rows, to, add),
+                3 => P::tile::<3, V, END>(columns, ending, rows, to, add),
+                4 => P::tile::<4, V, END>(columns, ending, rows, to, add),
+                5 if V < 3 => P::tile::<5, V, END>(columns, ending, rows, to, add),
+                _ if V < 3 => P::tile::<6, V, END>(columns, ending, rows, to, add),
+                _ => unreachable!("tiles of three registers have at most four pixels"),
             }
         }
     }

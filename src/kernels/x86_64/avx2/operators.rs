@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use super::elementwise;
-use crate::kernels::generic::{argmax, edges, normalize, pool, product, resize, table};
+use super::{argmax, edges, elementwise, product, resize, table};
+use crate::kernels::generic::{edges as generic_edges, resize as generic_resize};
+use crate::kernels::generic::{normalize, pool};
 use crate::kernels::{
     AddParams, Between, LayerNormParams, LinearParams, MulParams, Operand, Operators, Output, Patches,
     ProductParams, Q, Quantization, Resize, SumParams,
@@ -37,21 +38,22 @@ macro_rules! with_avx2 {
 impl<T: HasAvx2> Operators for T {
     with_avx2! {
         fn table::table(tables: &[Q], input: &[Q], out: &mut [Q]);
+        fn table::table_in_place(tables: &[Q], values: &mut [Q]);
         fn elementwise::add(a: &[Q], b: Operand, params: &AddParams, out: &mut [Q]);
         fn elementwise::mul(a: &[Q], b: Operand, params: &MulParams, out: &mut [Q]);
         fn product::product(a: &[Q], b: &[Q], params: &ProductParams, out: &mut [Q]);
         fn pool::max_pool(patches: &Patches, out: &mut Output);
         fn pool::average_pool(patches: &Patches, factors: &[f32], params: &SumParams, out: &mut Output);
         fn pool::reduce(input: &[Q], sizes: [usize; 2], range: Range<usize>, factor: f32, params: &SumParams, out: &mut [Q]);
-        fn resize::nearest(input: &[Q], resize: &Resize<usize>, out: &mut [Q]);
-        fn resize::linear(input: &[Q], resize: &Resize<Between>, params: &LinearParams, out: &mut [Q]);
+        fn generic_resize::nearest(input: &[Q], resize: &Resize<usize>, out: &mut [Q]);
+        fn resize::linear(input: &[Q], first_row: usize, resize: &Resize<Between>, params: &LinearParams, out: &mut Output);
         fn argmax::argmax(input: &[Q], channels: usize, out: &mut [Q]);
         fn argmax::resize_argmax(input: &[Q], resize: &Resize<Between>, quantization: &Quantization, out: &mut [Q]);
         fn normalize::softmax(input: &[Q], length: usize, exponentials: &[f32], output: &Quantization, out: &mut [Q]);
         fn normalize::layer_norm(input: &[Q], params: &LayerNormParams, out: &mut [Q]);
         fn edges::quantize(input: &[f32], quantization: &Quantization, out: &mut [Q]);
         fn edges::quantize_image(input: &[f32], plane: usize, pixels: Range<usize>, quantization: &Quantization, out: &mut Output);
-        fn edges::dequantize(input: &[Q], quantization: &Quantization, out: &mut [f32]);
+        fn generic_edges::dequantize(input: &[Q], quantization: &Quantization, out: &mut [f32]);
         fn edges::dequantize_image(input: &[Q], channels: usize, range: Range<usize>, quantization: &Quantization, out: &mut [f32]);
     }
 }

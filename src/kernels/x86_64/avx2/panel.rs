@@ -1,4 +1,5 @@
-//! How AVX2 lays out weights: panels of 16 output channels (the last one of 8, 16 or 24), pairs of terms side by side.
+//! How registers of 256 bits want weights: panels of 16 output channels (the last one of 8, 16 or 24), and in each lane of
+//! 32 bits the terms that one instruction sums: two of 16 bits or four of 8.
 
 use crate::kernels::{Lines, Matrix, PackedMatrix};
 
@@ -7,10 +8,8 @@ pub const LANES: usize = 8;
 /// Registers of a panel but the last.
 const WIDTH: usize = 2;
 
-/// Pairs of terms that a sum of `depth` terms takes.
-pub fn pairs(depth: usize) -> usize {
-    depth.div_ceil(2)
-}
+/// Bytes of a lane.
+const LANE_BYTES: usize = 4;
 
 /// Neighboring output channels that are computed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +41,9 @@ impl Panel {
         (self.first + self.width) * LANES
     }
 
-    /// Where the weights begin, in 16-bit numbers.
-    pub fn offset(self, depth: usize) -> usize {
-        self.start() * pairs(depth) * 2
+    /// Where the weights begin, in bytes, if sums have `groups` groups of terms.
+    pub fn offset(self, groups: usize) -> usize {
+        self.start() * groups * LANE_BYTES
     }
 }
 
@@ -58,18 +57,24 @@ pub fn channel_of_lane(width: usize, index: usize) -> usize {
     }
 }
 
-/// Packs to `[panels][pairs of terms][registers][lanes][2]` of `i16`; the bias is in the order of the lanes and has the
-/// zero point folded in: `sum((x - zero) * w) = sum(x * w) - zero * sum(w)`, which also holds where it wraps.
-pub fn pack(matrix: &Matrix) -> PackedMatrix {
+/// Bytes of weights for `outputs` channels.
+pub fn size(outputs: usize, groups: usize) -> usize {
+    outputs.next_multiple_of(LANES) * groups * LANE_BYTES
+}
+
+/// Packs to `[panels][groups][registers][lanes][TERMS]`, groups of `TERMS` terms: two of `i16` or four of `i8`. The bias is
+/// in the order of the lanes and has the zero point folded in: `sum((x - zero) * w) = sum(x * w) - zero * sum(w)`, which
+/// also holds where it wraps.
+pub fn pack<const TERMS: usize>(matrix: &Matrix) -> PackedMatrix {
     let (outputs, depth) = (matrix.outputs, matrix.depth);
-    let registers = outputs.div_ceil(LANES);
-    let mut data = Lines::zeros(registers * LANES * pairs(depth) * 4);
-    let mut bias = vec![0i32; registers * LANES];
+    let (groups, term_bytes) = (depth.div_ceil(TERMS), LANE_BYTES / TERMS);
+    let mut data = Lines::zeros(size(outputs, groups));
+    let mut bias = vec![0i32; outputs.next_multiple_of(LANES)];
     let mut channel = 0;
     while channel < outputs {
         let panel = Panel::holding(channel, outputs);
-        let row_bytes = panel.width * LANES * 4;
-        let weights = &mut data.bytes_mut()[panel.offset(depth) * 2..][..pairs(depth) * row_bytes];
+        let row_bytes = panel.width * LANES * LANE_BYTES;
+        let weights = &mut data.bytes_mut()[panel.offset(groups)..][..groups * row_bytes];
         for lane in 0..panel.width * LANES {
             let channel = panel.start() + channel_of_lane(panel.width, lane);
             if channel >= outputs {
@@ -77,8 +82,8 @@ pub fn pack(matrix: &Matrix) -> PackedMatrix {
             }
             let row = &matrix.weights[channel * depth..][..depth];
             for (term, &weight) in row.iter().enumerate() {
-                let at = term / 2 * row_bytes + lane * 4 + term % 2 * 2;
-                weights[at..at + 2].copy_from_slice(&i16::from(weight).to_le_bytes());
+                let at = term / TERMS * row_bytes + lane * LANE_BYTES + term % TERMS * term_bytes;
+                weights[at..at + term_bytes].copy_from_slice(&i16::from(weight).to_le_bytes()[..term_bytes]);
             }
             let sum = row.iter().fold(0i32, |sum, &weight| sum.wrapping_add(i32::from(weight)));
             bias[panel.start() + lane] =

@@ -1,0 +1,223 @@
+//! From vectors of sums to stored values: the vectorized form of the definition's step.
+//!
+//! Bounds are integers, so clamping may follow rounding: `fcvtns` rounds half to even and saturates, the zero point is
+//! added with saturation in 16 bits, and narrowing saturates. That equals the definition while every factor is finite and
+//! every bound is a stored value; anything else takes the definition itself, element by element. Where weights and
+//! multipliers prove that no rounded value leaves 16 bits, the first narrowing just drops the upper halves.
+
+#![allow(unsafe_code)]
+
+use core::arch::aarch64::*;
+use core::ops::Range;
+
+use crate::kernels::{Epilogue, Residual};
+
+/// How a pixel's sums are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All channels, 16 bits suffice, nothing is added; the whole type above a zero point that is its lowest value, so
+    /// that narrowing to unsigned clamps.
+    Positive,
+    /// The same with any zero point.
+    Whole,
+    /// The same with narrower bounds.
+    Bounded,
+    /// All channels, 16 bits suffice, another tensor is added.
+    Added,
+    /// Some channels, 16 bits suffice, nothing is added.
+    Part,
+    /// Whatever else there is.
+    Any,
+}
+
+/// A zero point and bounds that are stored values.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rounding {
+    zero_point: i16,
+    low: i8,
+    high: i8,
+}
+
+impl Rounding {
+    fn new(zero_point: i32, low: i32, high: i32) -> Option<Rounding> {
+        let zero_point = i8::try_from(zero_point).ok()?.into();
+        Some(Rounding { zero_point, low: i8::try_from(low).ok()?, high: i8::try_from(high).ok()? })
+    }
+
+    /// The fastest way to clamp.
+    fn mode(&self) -> Mode {
+        match (self.zero_point, self.low, self.high) {
+            (-128, i8::MIN, i8::MAX) => Mode::Positive,
+            (_, i8::MIN, i8::MAX) => Mode::Whole,
+            _ => Mode::Bounded,
+        }
+    }
+
+    /// Sixteen rounded reals to stored values, clamped in the way of `MODE`.
+    #[inline(always)]
+    fn narrow<const MODE: usize>(&self, [low, high]: [int16x8_t; 2]) -> int8x16_t {
+        // SAFETY: every aarch64 processor that runs Rust's standard library has NEON; values only.
+        unsafe {
+            if MODE == Mode::Positive as usize {
+                let narrow = vqmovun_high_s16(vqmovun_s16(low), high);
+                return vreinterpretq_s8_u8(veorq_u8(narrow, vdupq_n_u8(0x80)));
+            }
+            let zero = vdupq_n_s16(self.zero_point);
+            let narrow = vqmovn_high_s16(vqmovn_s16(vqaddq_s16(low, zero)), vqaddq_s16(high, zero));
+            if MODE == Mode::Whole as usize {
+                return narrow;
+            }
+            vminq_s8(vmaxq_s8(narrow, vdupq_n_s8(self.low)), vdupq_n_s8(self.high))
+        }
+    }
+
+    /// Stored values less the zero point, without storing them.
+    #[inline(always)]
+    fn clamp(&self, [low, high]: [int16x8_t; 2]) -> [int16x8_t; 2] {
+        // SAFETY: NEON is always there; values only.
+        unsafe {
+            let least = vdupq_n_s16(i16::from(self.low) - self.zero_point);
+            let most = vdupq_n_s16(i16::from(self.high) - self.zero_point);
+            [vminq_s16(vmaxq_s16(low, least), most), vminq_s16(vmaxq_s16(high, least), most)]
+        }
+    }
+}
+
+/// How another tensor is added.
+#[derive(Clone, Copy, Debug)]
+struct Addition {
+    rounding: Rounding,
+    data_zero: i8,
+    own: f32,
+    other: f32,
+}
+
+impl Addition {
+    fn new(with: &Residual) -> Option<Addition> {
+        let rounding = Rounding::new(with.zero_point, with.low, with.high)?;
+        // Products of such factors are finite, and so are their sums.
+        let finite = with.own.abs() < 1e30 && with.other.abs() < 1e30;
+        let addition = Addition {
+            rounding,
+            data_zero: i8::try_from(with.data_zero).ok()?,
+            own: with.own,
+            other: with.other,
+        };
+        finite.then_some(addition)
+    }
+
+    /// Sixteen values less their zero point plus sixteen of the tensor to be added.
+    #[inline(always)]
+    fn add(&self, own: [int16x8_t; 2], other: int8x16_t) -> int8x16_t {
+        // SAFETY: NEON is always there; values only.
+        unsafe {
+            let zero = vdupq_n_s8(self.data_zero);
+            let other = [vsubl_s8(vget_low_s8(other), vget_low_s8(zero)), vsubl_high_s8(other, zero)];
+            let (own, other) = (quarters(own), quarters(other));
+            let sums = core::array::from_fn(|i| {
+                let own = vmulq_n_f32(vcvtq_f32_s32(own[i]), self.own);
+                let other = vmulq_n_f32(vcvtq_f32_s32(other[i]), self.other);
+                vcvtnq_s32_f32(vaddq_f32(own, other))
+            });
+            self.rounding.narrow::<{ Mode::Bounded as usize }>(halves::<false>(sums))
+        }
+    }
+}
+
+/// Sixteen values in 32 bits.
+#[inline(always)]
+fn quarters([low, high]: [int16x8_t; 2]) -> [int32x4_t; 4] {
+    // SAFETY: NEON is always there; values only.
+    unsafe {
+        [
+            vmovl_s16(vget_low_s16(low)),
+            vmovl_high_s16(low),
+            vmovl_s16(vget_low_s16(high)),
+            vmovl_high_s16(high),
+        ]
+    }
+}
+
+/// Sixteen values in 16 bits; saturated unless `SHORT`, which says that they fit.
+#[inline(always)]
+fn halves<const SHORT: bool>([a, b, c, d]: [int32x4_t; 4]) -> [int16x8_t; 2] {
+    // SAFETY: NEON is always there; values only.
+    unsafe {
+        if SHORT {
+            let pair = |a, b| vuzp1q_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
+            [pair(a, b), pair(c, d)]
+        } else {
+            [vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d)]
+        }
+    }
+}
+
+/// Four sums times their multipliers, half to even.
+#[inline(always)]
+pub fn round(sums: int32x4_t, multipliers: float32x4_t) -> int32x4_t {
+    // SAFETY: NEON is always there; values only.
+    unsafe { vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums), multipliers)) }
+}
+
+/// An [`Epilogue`] as the kernels of this architecture use it.
+pub struct Requantize<'a> {
+    /// What the caller gave.
+    pub epilogue: &'a Epilogue<'a>,
+    /// Whether only the definition's own arithmetic covers it.
+    pub exotic: bool,
+    rounding: Rounding,
+    addition: Option<Addition>,
+    mode: Mode,
+}
+
+impl<'a> Requantize<'a> {
+    /// Looks once at what does not change between pixels. `channels` are those to be computed; `largest` is how far from
+    /// 0 the sum of each channel of the matrix may be.
+    pub fn new(epilogue: &'a Epilogue<'a>, channels: Range<usize>, largest: &[i32]) -> Requantize<'a> {
+        let (mut finite, mut short) = (true, true);
+        for (factor, &largest) in epilogue.multipliers[channels.clone()].iter().zip(&largest[channels]) {
+            finite &= factor.is_finite();
+            short &= (factor * largest as f32).abs() < 32_000.0;
+        }
+        let rounding = Rounding::new(epilogue.zero_point, epilogue.low, epilogue.high);
+        let addition = epilogue.residual.as_ref().and_then(Addition::new);
+        let exotic = !finite || rounding.is_none() || addition.is_some() != epilogue.residual.is_some();
+        let rounding = rounding.unwrap_or_default();
+        let mode = match &addition {
+            _ if exotic || !short => Mode::Any,
+            Some(_) => Mode::Added,
+            None => rounding.mode(),
+        };
+        Requantize { epilogue, exotic, rounding, addition, mode }
+    }
+
+    /// How pixels are stored of which all channels are wanted, or not.
+    pub fn mode(&self, all: bool) -> Mode {
+        match self.mode {
+            mode if all => mode,
+            Mode::Positive | Mode::Whole | Mode::Bounded => Mode::Part,
+            _ => Mode::Any,
+        }
+    }
+
+    /// Sixteen rounded reals to stored values, in the way of `MODE`; `other` is what is added, if something is.
+    #[inline(always)]
+    pub fn store<const MODE: usize>(
+        &self,
+        values: [int32x4_t; 4],
+        other: impl FnOnce() -> int8x16_t,
+    ) -> int8x16_t {
+        if MODE == Mode::Part as usize {
+            return self.rounding.narrow::<{ Mode::Bounded as usize }>(halves::<true>(values));
+        }
+        if MODE != Mode::Any as usize && MODE != Mode::Added as usize {
+            return self.rounding.narrow::<MODE>(halves::<true>(values));
+        }
+        let halves =
+            if MODE == Mode::Any as usize { halves::<false>(values) } else { halves::<true>(values) };
+        match &self.addition {
+            Some(addition) => addition.add(self.rounding.clamp(halves), other()),
+            None => self.rounding.narrow::<{ Mode::Bounded as usize }>(halves),
+        }
+    }
+}

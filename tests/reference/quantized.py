@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 FAMILIES = {}
 
 
-def case(family, opset=17, shape=(1, 4, 9, 7), **settings):
-    """Registers a function that builds a graph under its name, once with each of `settings` if there are lists of them."""
+def case(family, opset=17, shape=(1, 4, 9, 7)):
+    """Registers a function that builds a graph under its name."""
 
     def register(build):
         FAMILIES.setdefault(family, []).append((build.__name__, build, opset, shape))

@@ -1,4 +1,6 @@
 //! ONNX Runtime and ONNX's checker behind `reference.py`, a Python process that answers jobs.
+// Every test program compiles this file and uses a part of it.
+#![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

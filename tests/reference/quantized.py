@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 FAMILIES = {}
 
 
-def case(family, opset=17, shape=(1, 4, 9, 7), **settings):
-    """Registers a function that builds a graph under its name, once with each of `settings` if there are lists of them."""
+def case(family, opset=17, shape=(1, 4, 9, 7)):
+    """Registers a function that builds a graph under its name."""
 
     def register(build):
         FAMILIES.setdefault(family, []).append((build.__name__, build, opset, shape))
@@ -637,6 +637,18 @@ def nearest_of_old(g):
 
 
 @case("resize")
+def linear_to_the_size_of_another(g):
+    """As PyTorch exports `interpolate(x, size=other.shape[2:])`."""
+    x = g.qdq("x")
+    small = g.node("AveragePool", x, kernel_shape=[3, 3], strides=[2, 2])
+    small = g.qdq(small, 0.017, 100)
+    pixels = g.node("Slice", g.node("Shape", x), *(g.constant([value], np.int64) for value in [2, 4, 0]))
+    start = g.node("Slice", g.node("Shape", small), *(g.constant([value], np.int64) for value in [0, 2, 0]))
+    sizes = g.node("Concat", start, pixels, axis=0)
+    return g.qdq(g.node("Resize", small, "", "", sizes, mode="linear"), 0.015, 100)
+
+
+@case("resize")
 def linear_clipped(g):
     y = g.node("Resize", g.qdq("x"), "", g.constant([1, 1, 2, 2]), mode="linear")
     return g.qdq(g.node("Relu", y), 0.017, 20)
@@ -796,6 +808,20 @@ def integers_that_move(g):
     x = g.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
     x = g.node("Transpose", g.node("Reshape", x, g.constant([1, 4, -1], np.int64)), perm=[0, 2, 1])
     return ended(g, g.node("Concat", x, x, axis=2), params)
+
+
+@case("qoperator")
+def resized_integers(g):
+    """ONNX Runtime cuts off what comes after the point, so the next integer may be as right."""
+    x, *params = tensor(g)
+    return ended(g, g.node("Resize", x, "", g.constant([1, 1, 2.3, 2.3]), mode="linear"), params)
+
+
+@case("qoperator")
+def classes_of_integers(g):
+    g.output_type = TensorProto.INT64
+    x, *params = tensor(g)
+    return g.node("ArgMax", g.node("MaxPool", x, kernel_shape=[2, 2]), axis=1)
 
 
 @cases("qoperator", {"scalar": dict(count=()), "channels": dict(count=(5, 1, 1))})

@@ -25,8 +25,8 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
         (Value::Constant(constant), Value::Function(function)) => {
             with_constant(walk, index, node, &function, &constant, &|x, c| operation(c, x))
         }
-        (Value::Function(a), Value::Function(b)) => match common_base(walk, &a, &b) {
-            Some((a, b)) => Ok(Value::Function(joined(&a, &b, operation))),
+        (Value::Function(a), Value::Function(b)) => match of_one_base(walk, node.standard_op(), &a, &b) {
+            Some(function) => Ok(Value::Function(function)),
             None if waits(node) => Ok(Value::Pending(Pending::new(index))),
             None => unsupported("works on two computed tensors"),
         },
@@ -119,6 +119,12 @@ fn with_constant<'a>(
         },
         None => unsupported("its constant is neither quantized nor one number for each channel"),
     }
+}
+
+/// The result of an operator on two functions that one table leads to, as one function.
+pub(super) fn of_one_base(walk: &Walk, op: &str, a: &Function, b: &Function) -> Option<Function> {
+    let operation = operation(op)?;
+    common_base(walk, a, b).map(|(a, b)| joined(&a, &b, operation))
 }
 
 /// The two as functions of the same integers, if one table leads from these to both.

@@ -1,13 +1,14 @@
 //! From the ONNX graph to int8 programs: each quantized region of a graph becomes one [`Program`].
 //!
-//! 1. [`walk`] goes through the nodes in order and keeps, for every tensor, what is known of it: its 8-bit integers, a function
+//! 1. `walk` goes through the nodes in order and keeps, for every tensor, what is known of it: its 8-bit integers, a function
 //!    of them, a constant, or the result of an operator that waits for its scale. Dequantize and quantize nodes vanish here, so
 //!    that it does not matter how a tool arranged them.
 //! 2. Each family of operators has a file that writes its part of the program.
-//! 3. [`polish`] merges tables and clamps into what comes before.
-//! 4. [`regions`] finds what the graph's outputs need, cuts the rest, and puts the program's parts and the float nodes in an
+//! 3. `polish` merges tables and clamps into what comes before.
+//! 4. `regions` finds what the graph's outputs need, cuts the rest, and puts the program's parts and the float nodes in an
 //!    order.
 
+mod concat;
 mod conv;
 mod draft;
 mod elementwise;
@@ -16,12 +17,14 @@ mod layer_norm;
 mod layout;
 mod matmul;
 mod norm;
+mod padding;
 mod polish;
 mod pool;
 mod qoperator;
 mod quantization;
 mod regions;
 mod resize;
+mod settings;
 mod shape_ops;
 mod tables;
 mod value;

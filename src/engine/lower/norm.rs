@@ -67,6 +67,10 @@ pub(super) fn visit_arg_max<'a>(walk: &mut Walk<'a>, node: &'a Node) -> Step<Val
             let rows = walk.draft.with_last(at, function.id, along);
             classes(walk, node, Kind::ArgMax, rows)
         }
+        Value::Integers { id, .. } => {
+            let rows = walk.draft.with_last(at, id, along);
+            classes(walk, node, Kind::ArgMax, rows)
+        }
         Value::Pending(pending) if pending.is_bare() && along == 1 && input_shape.len() == 4 => {
             let resize = &walk.graph().nodes[pending.node];
             if !matches!(resize.standard_op(), "Resize" | "Upsample") {

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::super::program::Id;
+use super::concat::joined;
 use super::conv::{self, BiasConstant};
 use super::draft::At;
 use super::matmul::{self, Product};
 use super::quantization::Parameters;
-use super::shape_ops::{axis, concat};
+use super::shape_ops::axis;
 use super::value::{Constant, Function, Grid, Pending, Step, Value, bad, contradiction, unsupported};
 use super::walk::{Target, Walk};
 use super::{elementwise, norm, pool, tables};
@@ -104,9 +105,16 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
         ("com.microsoft", "QLinearAdd" | "QLinearMul") => {
             let (grid, signed) = result(walk, node, 6)?;
             let inputs = [operand(walk, node, 0)?, operand(walk, node, 3)?];
-            let shape = walk.shape(node.output())?.to_vec();
             let op = node.op.trim_start_matches("QLinear");
-            (grid, signed, elementwise::join(walk, op, inputs, &shape, &open(at, grid))?)
+            let [a, b] = inputs.map(|id| Function::dequantized(id, walk.draft.grid(id)));
+            let id = match elementwise::of_one_base(walk, op, &a, &b) {
+                Some(function) => walk.write_table(at, &function, grid)?,
+                None => {
+                    let shape = walk.shape(node.output())?.to_vec();
+                    elementwise::join(walk, op, inputs, &shape, &open(at, grid))?
+                }
+            };
+            (grid, signed, id)
         }
         ("com.microsoft", "QLinearConcat") => {
             let (grid, signed) = result(walk, node, 0)?;
@@ -120,7 +128,7 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
                 return contradiction("joins nothing");
             }
             let along = axis(node.int("axis", 0), walk.draft.dims(ids[0]).len())?;
-            (grid, signed, concat(walk, at, ids, along))
+            (grid, signed, joined(walk, at, ids, along))
         }
         ("com.microsoft", "QLinearAveragePool" | "QLinearGlobalAveragePool") => {
             if node.int("channels_last", 0) != 0 {

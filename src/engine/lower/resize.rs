@@ -135,6 +135,17 @@ pub(super) fn linear(walk: &Walk, node: &Node, input: &[usize]) -> Step<(Vec<Bet
 /// A linear resize before a quantize node.
 pub(super) fn emit_linear<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &Target) -> Step<Id> {
     let input = walk.linear(node, 0)?;
+    write_linear(walk, node, input, target)
+}
+
+/// A linear resize of the integers themselves, rounded to the nearest integer.
+pub(super) fn linear_integers(walk: &mut Walk, node: &Node, input: Id) -> Step<Id> {
+    let (at, grid) = (walk.at(node), walk.draft.grid(input));
+    let target = Target { at, grid, factor: &[], shift: &[], low: f32::NEG_INFINITY, high: f32::INFINITY };
+    write_linear(walk, node, input, &target)
+}
+
+fn write_linear(walk: &mut Walk, node: &Node, input: Id, target: &Target) -> Step<Id> {
     let shape = walk.draft.tensors[input].onnx_shape();
     let (rows, columns) = linear(walk, node, &shape)?;
     let image = walk.draft.image(target.at, input)?;

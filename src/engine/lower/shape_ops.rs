@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::super::program::{Fill, Id, Kind};
-use super::draft::{At, canonical, permuted};
-use super::resize;
-use super::value::{Constant, Function, Grid, Pending, Step, Value, contradiction, unsupported};
-use super::walk::{Target, Walk};
+use super::super::program::{Id, Kind};
+use super::concat::joined;
+use super::draft::{At, permuted};
+use super::value::{Constant, Function, Pending, Step, Value, contradiction, unsupported};
+use super::walk::Walk;
+use super::{padding, resize};
 use crate::onnx::{DataType, Node, Tensor, TensorData};
 
 /// Most copies that are joined to repeat or gather something.
@@ -89,9 +90,9 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
             let parts = split(walk, node, id)?;
             Ok(parts.into_iter().map(|id| moved(value.clone(), id)).collect())
         }
-        "Pad" => match (fill_value(walk, node, &value)?, &value) {
+        "Pad" => match (padding::fill_value(walk, node, &value)?, &value) {
             (Some(fill), _) => {
-                let id = pad(walk, node, id, fill)?;
+                let id = padding::pad(walk, node, id, fill)?;
                 Ok(vec![moved(value, id)])
             }
             (None, Value::Function(_)) => Ok(vec![Value::Pending(Pending::new(index))]),
@@ -282,7 +283,7 @@ fn gather(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
         (starts[along], steps[along], part[along]) = (start, step, count);
         pieces.push(cut(walk, at, id, &starts, &steps, &part));
     }
-    let gathered = concat(walk, at, pieces, along);
+    let gathered = joined(walk, at, pieces, along);
     Ok(walk.draft.reshape(at, gathered, &out))
 }
 
@@ -314,191 +315,12 @@ fn repeat(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
             };
             id = resize::take_pixels(walk, at, id, take(2), take(3), &shape)?;
         } else if count <= PIECES_MAX {
-            id = concat(walk, at, vec![id; count], axis);
+            id = joined(walk, at, vec![id; count], axis);
         } else {
             return unsupported(format!("repeats its input {count} times"));
         }
     }
     Ok(id)
-}
-
-/// Writes a padding; `constant` is what fills it, if it is one value.
-fn pad(walk: &mut Walk, node: &Node, id: Id, constant: u8) -> Step<Id> {
-    let at = walk.at(node);
-    let shape = walk.draft.tensors[id].onnx_shape();
-    let rank = shape.len();
-    let pads = match node.ints("pads") {
-        Some(pads) => pads.to_vec(),
-        None => match walk.setting_ints(node, 1) {
-            Some(pads) => pads.to_vec(),
-            None => return unsupported("its pads are computed at run time"),
-        },
-    };
-    if node.input(3).is_some() {
-        return unsupported("pads along given axes");
-    }
-    let Ok(sizes) = pads.iter().map(|&size| usize::try_from(size)).collect::<Result<Vec<_>, _>>() else {
-        return unsupported("pads with negative sizes");
-    };
-    if sizes.len() != 2 * rank {
-        return contradiction(format!("pads {pads:?} of shape {shape:?}"));
-    }
-    let out = walk.shape(node.output())?.to_vec();
-    let fits = |axis: usize| {
-        sizes[axis].checked_add(sizes[rank + axis]).and_then(|pad| pad.checked_add(shape[axis]))
-            == Some(out[axis])
-    };
-    if out.len() != rank || !(0..rank).all(fits) {
-        return contradiction(format!("pads {shape:?} to {out:?}"));
-    }
-    if out == shape {
-        return Ok(id);
-    }
-    let fill = match node.text("mode", "constant") {
-        "constant" => Fill::Constant(constant),
-        "edge" => Fill::Edge,
-        "reflect" if (0..rank).all(|axis| sizes[axis].max(sizes[rank + axis]) < shape[axis]) => Fill::Reflect,
-        mode => return unsupported(format!("pads by mode {mode}")),
-    };
-    let axes = walk.draft.axes(id).to_vec();
-    let before = axes.iter().map(|&axis| sizes[axis]).collect();
-    let (dims, grid) = (axes.iter().map(|&axis| out[axis]).collect(), walk.draft.grid(id));
-    Ok(walk.draft.push(at, Kind::Pad { before, fill }, vec![id], (dims, axes), grid))
-}
-
-/// The value of a constant padding; 0 where it is left out.
-fn fill_real(walk: &Walk, node: &Node) -> Step<f32> {
-    match node.input(2) {
-        None => Ok(node.float("value", 0.0)),
-        Some(name) => match walk.constant(name).and_then(|constant| constant.scalar()) {
-            Some(value) => Ok(value),
-            None => unsupported(format!("its value {name} is not a constant float")),
-        },
-    }
-}
-
-/// The integer that stands for the value of a constant padding, if there is one.
-fn fill_value(walk: &Walk, node: &Node, value: &Value) -> Step<Option<u8>> {
-    if let Value::Integers { signed, .. } = value {
-        let offset = if *signed { 128 } else { 0 };
-        let given = match node.input(2) {
-            Some(name) => walk.constant(name).and_then(|constant| constant.integers()?.first().copied()),
-            None => Some(0),
-        };
-        return Ok(given.and_then(|given| u8::try_from(given.checked_add(offset)?).ok()));
-    }
-    let Value::Function(function) = value else {
-        return unsupported("pads class numbers");
-    };
-    if node.text("mode", "constant") != "constant" {
-        return Ok(Some(0));
-    }
-    let real = fill_real(walk, node)?;
-    Ok(function.values.iter().position(|&known| known == real).map(|entry| entry as u8))
-}
-
-/// A `Pad` with a value between two steps, before a quantize node.
-pub(super) fn emit_pad<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &Target) -> Step<Id> {
-    let function = walk.function(node, 0)?;
-    let fill = target.grid.quantize(fill_real(walk, node)?);
-    let id = walk.write_table(target.at, &function, target.grid)?;
-    pad(walk, node, id, fill)
-}
-
-/// The result of a `Concat`: without a new scale where all inputs have the same.
-pub(super) fn visit_concat<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> Step<Vec<Value<'a>>> {
-    let mut values = Vec::with_capacity(node.inputs.len());
-    for name in &node.inputs {
-        let value = walk.value(name);
-        match &value {
-            Value::Function(_) | Value::Integers { .. } | Value::Constant(_) => values.push(value),
-            _ => return unsupported(format!("its input {name} is not quantized")),
-        }
-    }
-    walk.shape(node.output())?;
-    let along = node.int("axis", 0);
-    if let Some(Value::Integers { signed, .. }) = values.first() {
-        let mut ids = Vec::with_capacity(values.len());
-        for value in &values {
-            match value {
-                Value::Integers { id, signed: other } if other == signed => ids.push(*id),
-                _ => return unsupported("joins integers of other types"),
-            }
-        }
-        let axis = axis(along, walk.draft.dims(ids[0]).len())?;
-        let id = concat(walk, walk.at(node), ids, axis);
-        return Ok(vec![Value::Integers { id, signed: *signed }]);
-    }
-    let grids: Vec<Option<Grid>> = values
-        .iter()
-        .map(|value| if let Value::Function(function) = value { function.grid } else { None })
-        .collect();
-    let Some(first) =
-        values.iter().find_map(|value| if let Value::Function(f) = value { Some(f.id) } else { None })
-    else {
-        return unsupported("joins constants");
-    };
-    let axis = axis(along, walk.draft.dims(first).len())?;
-    match grids[0] {
-        Some(grid) if grids.iter().all(|other| *other == Some(grid)) => {
-            let mut ids = Vec::with_capacity(values.len());
-            for value in &values {
-                if let Value::Function(function) = value {
-                    ids.push(walk.linear_form(walk.at(node), function)?);
-                }
-            }
-            let id = concat(walk, walk.at(node), ids, axis);
-            Ok(vec![Value::Function(Function::dequantized(id, grid))])
-        }
-        _ => Ok(vec![Value::Pending(Pending::new(index))]),
-    }
-}
-
-/// A `Concat` before a quantize node, each input quantized on its own.
-pub(super) fn emit_concat<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &Target) -> Step<Id> {
-    let mut ids = Vec::with_capacity(node.inputs.len());
-    for name in &node.inputs {
-        let at = At { node: &node.name, name };
-        ids.push(match walk.value(name) {
-            Value::Function(function) => walk.write_table(at, &function, target.grid)?,
-            Value::Constant(constant) => {
-                let Some(reals) = constant.reals() else {
-                    return unsupported(format!("joins a constant of {}", constant.tensor.data_type()));
-                };
-                let values = reals.iter().map(|&value| target.grid.quantize(value)).collect();
-                walk.draft.constant(name, &constant.tensor.shape, values, target.grid)
-            }
-            _ => return unsupported(format!("its input {name} is not quantized")),
-        });
-    }
-    let axis = axis(node.int("axis", 0), walk.shape(node.output())?.len())?;
-    Ok(concat(walk, target.at, ids, axis))
-}
-
-/// Tensors one after another along an ONNX axis; the scale is that of the first.
-pub(super) fn concat(walk: &mut Walk, at: At, ids: Vec<Id>, axis: usize) -> Id {
-    if let &[id] = ids.as_slice() {
-        return id;
-    }
-    let grid = walk.draft.grid(ids[0]);
-    let usual = canonical(walk.draft.dims(ids[0]).len());
-    let computed = ids.iter().copied().filter(|&id| walk.draft.tensors[id].constant.is_none());
-    let mut orders = computed.map(|id| walk.draft.axes(id));
-    let order = match orders.clone().any(|axes| axes == usual) {
-        true => usual,
-        false => orders.next().map_or(usual, <[usize]>::to_vec),
-    };
-    let ids: Vec<Id> = ids
-        .into_iter()
-        .map(|id| {
-            let id = walk.draft.arrange(at, id, &order);
-            walk.draft.relabel(at, id, grid)
-        })
-        .collect();
-    let dim = order.iter().position(|&known| known == axis).unwrap_or(0);
-    let mut dims = walk.draft.dims(ids[0]).to_vec();
-    dims[dim] = ids.iter().map(|&id| walk.draft.dims(id)[dim]).sum();
-    walk.draft.push(at, Kind::Concat { dim }, ids, (dims, order), grid)
 }
 
 /// A constant after a node that moves values.

@@ -8,13 +8,11 @@ use super::super::program::{Bounds, Id};
 use super::draft::{At, Draft};
 use super::value::{Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported};
 use super::{
-    LowerError, conv, elementwise, layer_norm, matmul, norm, pool, qoperator, resize, shape_ops, tables,
+    LowerError, concat, conv, elementwise, layer_norm, matmul, norm, padding, pool, qoperator, resize,
+    settings, shape_ops, tables,
 };
 use crate::onnx::shapes::{self, NoShape, Shapes};
 use crate::onnx::{Attribute, Graph, Model, Node, Tensor, TensorData};
-
-/// Most elements of a constant that may be a setting, such as a shape, instead of weights.
-const SETTING_ELEMENTS_MAX: usize = 1024;
 
 /// The state of the pass.
 pub(super) struct Walk<'a> {
@@ -51,7 +49,7 @@ impl Target<'_> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(model: &'a Model) -> Walk<'a> {
-        let small = |tensor: &Tensor| tensor.elements() <= SETTING_ELEMENTS_MAX;
+        let small = |tensor: &Tensor| tensor.elements() <= settings::ELEMENTS_MAX;
         let initializers = model.graph.initializers.iter();
         let nodes = model.graph.nodes.iter().enumerate();
         Walk {
@@ -178,6 +176,11 @@ impl<'a> Walk<'a> {
             ("" | "com.microsoft", "DequantizeLinear") => return Ok(vec![self.dequantize(node)?]),
             _ => {}
         }
+        if let Some(tensor) = settings::fold(node, &self.settings, &self.shapes) {
+            self.shapes.insert(node.output().to_string(), tensor.shape.clone());
+            self.settings.insert(node.output().to_string(), tensor.clone());
+            return Ok(vec![constant(tensor)]);
+        }
         if let Some(values) = qoperator::visit(self, index, node)? {
             return Ok(values);
         }
@@ -194,7 +197,14 @@ impl<'a> Walk<'a> {
             "Resize" | "Upsample" if resize::is_nearest(node) => shape_ops::visit(self, index, node),
             "MaxPool" | "GlobalMaxPool" => pool::visit_max(self, node).map(|value| vec![value]),
             "ArgMax" => Ok(vec![norm::visit_arg_max(self, node)?]),
-            "Concat" => shape_ops::visit_concat(self, index, node),
+            "Concat" => concat::visit(self, index, node),
+            "Resize" | "Upsample"
+                if matches!(self.value(self.required(node, 0)?), Value::Integers { .. }) =>
+            {
+                let (id, value) = shape_ops::source(self, self.required(node, 0)?)?;
+                let id = resize::linear_integers(self, node, id)?;
+                Ok(vec![shape_ops::moved(value, id)])
+            }
             "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool"
             | "ReduceMean" | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
                 self.require_quantized(node, 0)?;
@@ -232,8 +242,8 @@ impl<'a> Walk<'a> {
             "Softmax" => norm::emit_softmax(self, node, &target)?,
             "LayerNormalization" => layer_norm::emit(self, node, &target)?,
             "Div" => layer_norm::emit_parts(self, node, &target)?,
-            "Pad" => shape_ops::emit_pad(self, node, &target)?,
-            "Concat" => shape_ops::emit_concat(self, node, &target)?,
+            "Pad" => padding::emit_pad(self, node, &target)?,
+            "Concat" => concat::emit(self, node, &target)?,
             _ => return unsupported("the operator has no int8 form"),
         };
         // Kinds without bounds of their own get a table; the others hold it already.
@@ -278,7 +288,7 @@ impl<'a> Walk<'a> {
             return contradiction("does not hold the elements of its shape");
         }
         self.shapes.insert(node.output().to_string(), tensor.shape.clone());
-        if tensor.elements() <= SETTING_ELEMENTS_MAX {
+        if tensor.elements() <= settings::ELEMENTS_MAX {
             self.settings.insert(node.output().to_string(), tensor.clone().into_owned());
         }
         Ok(Value::Constant(Rc::new(Constant { tensor, scaling: None })))
@@ -374,11 +384,11 @@ impl<'a> Walk<'a> {
     pub(super) fn linear(&mut self, node: &Node, index: usize) -> Step<Id> {
         let function = self.function(node, index)?;
         let name = self.required(node, index)?;
-        self.linear_form(At { node: &node.name, name }, &function)
+        self.linear_of(At { node: &node.name, name }, &function)
     }
 
     /// A function as integers on a scale: a dequantization is one, and so is what stays on the same steps.
-    pub(super) fn linear_form(&mut self, at: At, function: &Function) -> Step<Id> {
+    pub(super) fn linear_of(&mut self, at: At, function: &Function) -> Step<Id> {
         if let Some(grid) = function.grid {
             return Ok(self.draft.relabel(at, function.id, grid));
         }
@@ -415,4 +425,9 @@ fn is_whole(tensor: &Tensor) -> bool {
         TensorData::Other(..) => return elements.is_some(),
     };
     elements == Some(held)
+}
+
+/// A plain constant.
+fn constant<'a>(tensor: Tensor) -> Value<'a> {
+    Value::Constant(Rc::new(Constant { tensor: Cow::Owned(tensor), scaling: None }))
 }

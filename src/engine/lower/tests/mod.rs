@@ -188,3 +188,92 @@ fn everything() -> Model {
     net.node("float", "Exp", &["o"]);
     net.model(&["part", "class", "o", "float"])
 }
+
+/// A network with the rest: the QOperator form, layer normalization in parts, values that move.
+fn the_rest() -> Model {
+    let mut net = Net::new(&[1, 4, 6, 6]);
+    net.qdq("a", "x", SCALE, ZERO).constant("zero", Tensor::i8(&[], vec![0]));
+    net.constant("slopes", Tensor::f32(&[4, 1, 1], vec![0.1, 0.2, 0.3, 0.4])).node(
+        "prelu",
+        "PRelu",
+        &["a", "slopes"],
+    );
+    net.qdq("b", "prelu", SCALE, ZERO).constant("add", Tensor::u8(&[4, 1, 6], (0..24).collect()));
+    net.node("add.f", "DequantizeLinear", &["add", "b.s", "b.z"])
+        .node("sum", "Add", &["b", "add.f"])
+        .qdq("c", "sum", 0.03, 99);
+    let add = ["c.q", "c.s", "c.z", "b.q", "b.s", "b.z", "b.s", "b.z"];
+    net.node("added", "com.microsoft::QLinearAdd", &add);
+    let concat = ["b.s", "b.z", "added", "b.s", "b.z", "c.q", "c.s", "c.z"];
+    net.with("joined", "com.microsoft::QLinearConcat", &concat, &[("axis", Attribute::Int(1))]);
+    let pool = [("kernel_shape", ints(&[3, 3])), ("strides", ints(&[1, 2])), ("pads", ints(&[1, 1, 1, 1]))];
+    net.with("pooled", "com.microsoft::QLinearAveragePool", &["joined", "b.s", "b.z", "b.s", "b.z"], &pool);
+    net.node("sigmoid", "com.microsoft::QLinearSigmoid", &["pooled", "b.s", "b.z", "c.s", "c.z"]);
+    let last = [("axis", Attribute::Int(-1))];
+    net.with("soft", "com.microsoft::QLinearSoftmax", &["sigmoid", "c.s", "c.z", "c.s", "c.z"], &last);
+    net.node("global", "com.microsoft::QLinearGlobalAveragePool", &["soft", "c.s", "c.z", "c.s", "c.z"]);
+    net.node("flat", "Flatten", &["global"]).constant("gw", Tensor::i8(&[8, 5], vec![7; 40]));
+    net.constant("gb", Tensor::i32(&[5], vec![100; 5]));
+    let gemm = ["flat", "c.s", "c.z", "gw", "c.s", "zero", "gb", "b.s", "b.z"];
+    net.node("gemm", "com.microsoft::QGemm", &gemm).node("d", "DequantizeLinear", &["gemm", "b.s", "b.z"]);
+    net.constant("iw", Tensor::u8(&[8, 3], vec![77; 24])).constant("iz", Tensor::u8(&[], vec![60]));
+    net.node("whole", "MatMulInteger", &["flat", "iw", "c.z", "iz"]).with(
+        "real",
+        "Cast",
+        &["whole"],
+        &[("to", Attribute::Int(1))],
+    );
+    net.constant("factor", Tensor::f32(&[3], vec![0.001, 0.002, 0.003])).node(
+        "scaled",
+        "Mul",
+        &["real", "factor"],
+    );
+    net.node("shifted", "Add", &["scaled", "factor"]).qdq("e", "shifted", SCALE, ZERO);
+    net.with("blocks", "SpaceToDepth", &["c"], &[("blocksize", Attribute::Int(2))]);
+    net.with("depth", "DepthToSpace", &["blocks"], &[("blocksize", Attribute::Int(2))]);
+    net.constant("indices", Tensor::i64(&[3], vec![0, 2, 3])).with(
+        "some",
+        "Gather",
+        &["depth", "indices"],
+        &[("axis", Attribute::Int(1))],
+    );
+    net.constant("wide", Tensor::i64(&[4], vec![2, 3, 6, 6])).node("expanded", "Expand", &["some", "wide"]);
+    net.constant("times", Tensor::i64(&[4], vec![1, 1, 2, 1])).node("tiled", "Tile", &["expanded", "times"]);
+    net.constant("starts", Tensor::i64(&[2], vec![0, 1])).constant("ends", Tensor::i64(&[2], vec![1, 11]));
+    net.constant("axes", Tensor::i64(&[2], vec![0, 2])).constant("steps", Tensor::i64(&[2], vec![1, 2]));
+    net.node("cut", "Slice", &["tiled", "starts", "ends", "axes", "steps"]).qdq("f", "cut", SCALE, ZERO);
+    net.constant("rows", Tensor::i64(&[3], vec![1, 15, 6])).node("g", "Reshape", &["f", "rows"]);
+    net.with("mean", "ReduceMean", &["g"], &[("axes", ints(&[-1]))]).node("centered", "Sub", &["g", "mean"]);
+    net.constant("two", Tensor::f32(&[], vec![2.0])).constant("epsilon", Tensor::f32(&[], vec![1e-5]));
+    net.node("square", "Pow", &["centered", "two"]).with(
+        "variance",
+        "ReduceMean",
+        &["square"],
+        &[("axes", ints(&[-1]))],
+    );
+    net.node("safe", "Add", &["variance", "epsilon"]).node("deviation", "Sqrt", &["safe"]).node(
+        "ratio",
+        "Div",
+        &["centered", "deviation"],
+    );
+    net.constant("gamma", Tensor::f32(&[6], vec![1.0, -1.0, 0.5, 2.0, 0.0, 3.0])).node(
+        "weighted",
+        "Mul",
+        &["ratio", "gamma"],
+    );
+    net.node("normal", "Add", &["weighted", "gamma"]).qdq("h", "normal", SCALE, ZERO);
+    net.with("turned", "Transpose", &["h"], &[("perm", ints(&[0, 2, 1]))]).node(
+        "scores",
+        "MatMul",
+        &["h", "turned"],
+    );
+    net.node("smaller", "Mul", &["scores", "epsilon"]).qdq("i", "smaller", SCALE, ZERO);
+    net.with(
+        "averaged",
+        "AveragePool",
+        &["f"],
+        &[("kernel_shape", ints(&[2, 3])), ("ceil_mode", Attribute::Int(1))],
+    );
+    net.node("low", "Min", &["averaged", "two"]).qdq("j", "low", SCALE, ZERO);
+    net.model(&["d", "e", "i", "j"])
+}

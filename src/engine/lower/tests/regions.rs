@@ -1,7 +1,7 @@
 //! What stays outside, and how programs and float nodes are put in order.
 
 use super::super::{DOMAIN, Lowered, lower};
-use super::{Net, SCALE, ZERO, everything, kinds};
+use super::{Net, SCALE, ZERO, everything, kinds, the_rest};
 use crate::onnx::{Model, Tensor};
 
 /// Checks what must hold of everything lowered: nodes in an order to run in, ports that the graph has.
@@ -56,6 +56,14 @@ fn check_program(program: &crate::engine::program::Program) -> Result<(), String
         Some(port) => Err(format!("nothing writes {}", port.name)),
         None => Ok(()),
     }
+}
+
+#[test]
+fn all_of_the_rest_is_one_program() {
+    let model = the_rest();
+    let lowered = lower(&model).expect("a sound graph");
+    check(&model, &lowered).expect("a sound result");
+    assert!(lowered.whole().is_some(), "{:?}", lowered.kept);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn masking(c: &mut Criterion) {
         let data = [("smooth", logits(classes, side, side)), ("noise", noise(classes * side * side))];
         for (kind, data) in data {
             let id = BenchmarkId::new(kind, format!("{side}x{side}x{classes} to {width}x{height}"));
-            let logits = Logits { data: &data, classes, height: side, width: side };
+            let logits = Logits { data: &data, classes, height: side, width: side, resized: None };
             let (mut masker, mut mask) = (Masker::new(), Mask::default());
             group.bench_function(id, |b| {
                 b.iter(|| masker.mask(black_box(logits), Region::WHOLE, width, height, &mut mask).unwrap());
@@ -73,7 +73,7 @@ fn writing(c: &mut Criterion) {
     let mut group = c.benchmark_group("write");
     for (width, height) in [(640, 480), (1920, 1080)] {
         let data = logits(21, 257, 257);
-        let logits = Logits { data: &data, classes: 21, height: 257, width: 257 };
+        let logits = Logits { data: &data, classes: 21, height: 257, width: 257, resized: None };
         let mut mask = Mask::default();
         Masker::new().mask(logits, Region::WHOLE, width, height, &mut mask).unwrap();
         let size = format!("{width}x{height}");

@@ -16,7 +16,8 @@ use sedge::kernels;
 use sedge::zoo::Settings;
 
 /// Emulated processors, and the kernels that each of them gets.
-const PROCESSORS: [(&str, &str); 3] = [("cortex-a72", "neon"), ("cortex-a76", "neon-dot"), ("max", "neon-i8mm")];
+const PROCESSORS: [(&str, &str); 3] =
+    [("cortex-a72", "neon"), ("cortex-a76", "neon-dot"), ("max", "neon-i8mm")];
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -29,7 +30,9 @@ fn main() {
         let (own, missing) = (settings.clone(), device.is_none());
         trials.push(Trial::test(format!("here::{network}"), move || here(network, &own)));
         let device = device.clone();
-        let test = move || on_arm(device.as_ref().ok_or("SEDGE_DEVICE and SEDGE_QEMU are not set")?, network, &settings);
+        let test = move || {
+            on_arm(device.as_ref().ok_or("SEDGE_DEVICE and SEDGE_QEMU are not set")?, network, &settings)
+        };
         trials.push(Trial::test(format!("arm::{network}"), test).with_ignored_flag(missing));
     }
     libtest_mimic::run(&arguments, trials).exit();

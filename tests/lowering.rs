@@ -17,7 +17,16 @@ use sedge::onnx::Model;
 
 /// Families of graphs that `quantized.py` writes.
 const FAMILIES: [&str; 10] = [
-    "conv", "conv_transpose", "matmul", "elementwise", "functions", "moves", "pool", "resize", "rows", "qoperator",
+    "conv",
+    "conv_transpose",
+    "matmul",
+    "elementwise",
+    "functions",
+    "moves",
+    "pool",
+    "resize",
+    "rows",
+    "qoperator",
 ];
 
 /// Most elements of 1000 that may be one step off.
@@ -106,7 +115,8 @@ fn run(program: &Program, inputs: &[f32]) -> (Vec<f32>, f32) {
             let tensor = &program.tensors[port.tensor];
             match port.element {
                 Element::F32 => found.extend(interpreter::dequantize(tensor, &output)),
-                _ => found.extend(interpreter::onnx_order(tensor, &output).iter().map(|&value| f32::from(value))),
+                _ => found
+                    .extend(interpreter::onnx_order(tensor, &output).iter().map(|&value| f32::from(value))),
             }
         }
     }

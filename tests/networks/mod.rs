@@ -129,7 +129,6 @@ pub fn is_zero(tensor: &Tensor) -> bool {
     tensor.as_f32().is_some_and(|values| values.iter().all(|&value| value == 0.0))
 }
 
-
 /// The int8 model of a network with random weights and statistics, calibrated on one picture.
 pub fn quantized(network: &str, settings: &Settings) -> Result<Quantized, Failed> {
     let mut model = blueprint(network, settings)?.model(3)?;

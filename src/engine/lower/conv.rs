@@ -101,7 +101,13 @@ pub(super) fn emit_transposed<'a>(walk: &mut Walk<'a>, node: &'a Node, target: &
 }
 
 /// Writes an operator from an image to an image of the ONNX shape `shape`, of rank 4 or 3.
-pub(super) fn push_image(walk: &mut Walk, target: &Target, kind: Kind, image: Id, shape: &[usize]) -> Step<Id> {
+pub(super) fn push_image(
+    walk: &mut Walk,
+    target: &Target,
+    kind: Kind,
+    image: Id,
+    shape: &[usize],
+) -> Step<Id> {
     let full = match *shape {
         [n, c, w] => [n, c, 1, w],
         [n, c, h, w] => [n, c, h, w],
@@ -156,7 +162,9 @@ pub(super) fn output_scales(constant: &Constant, outputs: usize, axis: usize) ->
     match scaling.scales.as_slice() {
         &[scale] => Ok(vec![scale; outputs]),
         scales if scaling.axis == axis && scales.len() == outputs => Ok(scales.to_vec()),
-        _ => unsupported(format!("its weights have scales along axis {}, not along the outputs", scaling.axis)),
+        _ => {
+            unsupported(format!("its weights have scales along axis {}, not along the outputs", scaling.axis))
+        }
     }
 }
 
@@ -218,12 +226,16 @@ impl BiasConstant {
         let wrong = |count: usize| contradiction(format!("{count} biases for {outputs} outputs"));
         Ok(match self {
             BiasConstant::None => Bias::None,
-            BiasConstant::Reals(values) if ![1, outputs].contains(&values.len()) => return wrong(values.len()),
+            BiasConstant::Reals(values) if ![1, outputs].contains(&values.len()) => {
+                return wrong(values.len());
+            }
             BiasConstant::Reals(values) => Bias::Reals(values.into_iter().map(f64::from).collect()),
             BiasConstant::Integers(values, _) if ![1, outputs].contains(&values.len()) => {
                 return wrong(values.len());
             }
-            BiasConstant::Integers(values, None) => Bias::Integers(values.into_iter().map(i64::from).collect()),
+            BiasConstant::Integers(values, None) => {
+                Bias::Integers(values.into_iter().map(i64::from).collect())
+            }
             BiasConstant::Integers(values, Some(scales)) => {
                 let scale = |output: usize| f64::from(scales[output % scales.len()]);
                 let unit = |output: usize| f64::from(input) * f64::from(weights[output]);
@@ -241,7 +253,13 @@ impl BiasConstant {
 
 /// Bytes, bias and multipliers of `raw` over `image`, and the image that they work on: weights that need more than a signed byte
 /// are sums of several, over an image that holds each channel as often.
-pub(super) fn weights(walk: &mut Walk, image: Id, raw: Raw, bias: Bias, target: &Target) -> Step<(Id, Weights)> {
+pub(super) fn weights(
+    walk: &mut Walk,
+    image: Id,
+    raw: Raw,
+    bias: Bias,
+    target: &Target,
+) -> Step<(Id, Weights)> {
     let input_scale = walk.draft.grid(image).scale;
     let Raw { values, scales, groups } = raw;
     let outputs = scales.len();

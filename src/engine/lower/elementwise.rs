@@ -30,12 +30,11 @@ pub(super) fn visit<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node) -> St
             None if waits(node) => Ok(Value::Pending(Pending::new(index))),
             None => unsupported("works on two computed tensors"),
         },
-        (Value::Pending(pending), Value::Constant(constant)) => {
-            affine(walk, node, pending, &constant, false)
-        }
+        (Value::Pending(pending), Value::Constant(constant)) => affine(walk, node, pending, &constant, false),
         (Value::Constant(constant), Value::Pending(pending)) => affine(walk, node, pending, &constant, true),
         (a, _) => {
-            let missing = if matches!(a, Value::Function(_) | Value::Constant(_)) { names[1] } else { names[0] };
+            let missing =
+                if matches!(a, Value::Function(_) | Value::Constant(_)) { names[1] } else { names[0] };
             unsupported(format!("its input {missing} is not quantized"))
         }
     }
@@ -146,7 +145,8 @@ fn before(walk: &Walk, function: &Function) -> Option<Function> {
     if tables.len() != 256 {
         return None;
     }
-    let through = |values: &[f32]| tables.iter().map(|&entry| values[usize::from(entry)]).collect::<Vec<f32>>();
+    let through =
+        |values: &[f32]| tables.iter().map(|&entry| values[usize::from(entry)]).collect::<Vec<f32>>();
     let values = function.values.chunks(256).flat_map(through).collect();
     Some(Function { id: op.inputs[0], values: std::rc::Rc::new(values), axis: function.axis, grid: None })
 }
@@ -172,8 +172,7 @@ fn affine<'a>(
         if bound.is_nan() {
             return bad("its bound is not a number");
         }
-        let (low, high) =
-            if op == "Min" { (f32::NEG_INFINITY, bound) } else { (bound, f32::INFINITY) };
+        let (low, high) = if op == "Min" { (f32::NEG_INFINITY, bound) } else { (bound, f32::INFINITY) };
         return Ok(Value::Pending(pending.clamped(low, high)));
     }
     let before = &walk.graph().nodes[pending.node];
@@ -190,7 +189,8 @@ fn affine<'a>(
     let shape = walk.shape(before.output())?;
     let channel_axis = if before.op.starts_with("Conv") { 1 } else { shape.len() - 1 };
     let numbers = if walk.shape(node.output())? == shape { spread(constant, shape) } else { None };
-    let Some((_, mut numbers)) = numbers.filter(|(axis, _)| axis.is_none_or(|axis| axis == channel_axis)) else {
+    let Some((_, mut numbers)) = numbers.filter(|(axis, _)| axis.is_none_or(|axis| axis == channel_axis))
+    else {
         return unsupported("what it works on is not quantized before it");
     };
     match op {
@@ -199,7 +199,9 @@ fn affine<'a>(
                 numbers.iter_mut().for_each(|number| *number = 1.0 / *number);
             }
             if !numbers.iter().all(|number| number.is_finite() && (*number > 0.0 || is_norm)) {
-                return unsupported("scales what is not quantized before it by a number that is not positive");
+                return unsupported(
+                    "scales what is not quantized before it by a number that is not positive",
+                );
             }
             pending.factor = zipped(&pending.factor, &numbers, 1.0, |a, b| a * b);
             if !pending.shift.is_empty() {

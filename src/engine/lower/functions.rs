@@ -156,6 +156,8 @@ mod tests {
         for (name, found, wanted) in cases {
             assert_eq!(found, wanted, "{name}");
         }
-        assert!([exp(f64::NAN), ln(f64::NAN), ln(-1.0), erf(f64::NAN), tanh(f64::NAN)].iter().all(|x| x.is_nan()));
+        assert!(
+            [exp(f64::NAN), ln(f64::NAN), ln(-1.0), erf(f64::NAN), tanh(f64::NAN)].iter().all(|x| x.is_nan())
+        );
     }
 }

@@ -51,7 +51,11 @@ fn normalize(
         }
         let found: Vec<f32> =
             (0..terms).map(|at| (f64::from(values[at % values.len()]) / step) as f32).collect();
-        if found.iter().all(|value| value.is_finite()) { Ok(found) } else { bad("its factors are not finite") }
+        if found.iter().all(|value| value.is_finite()) {
+            Ok(found)
+        } else {
+            bad("its factors are not finite")
+        }
     };
     let (scale, shift) = (over_step(scale, 1.0)?, over_step(shift, 0.0)?);
     let input_scale = f64::from(walk.draft.grid(input).scale);

@@ -68,7 +68,9 @@ fn scaled(bias: BiasConstant, beta: f32) -> BiasConstant {
             let real = |(index, value): (usize, i32)| value as f32 * scales[index % scales.len()] * beta;
             BiasConstant::Reals(values.into_iter().enumerate().map(real).collect())
         }
-        BiasConstant::Reals(values) => BiasConstant::Reals(values.into_iter().map(|value| value * beta).collect()),
+        BiasConstant::Reals(values) => {
+            BiasConstant::Reals(values.into_iter().map(|value| value * beta).collect())
+        }
         other => other,
     }
 }

@@ -57,7 +57,8 @@ impl Lowered {
             return None;
         };
         let graph = &self.model.graph;
-        let inputs = graph.inputs.iter().map(|input| &input.name).eq(program.inputs.iter().map(|port| &port.name));
+        let inputs =
+            graph.inputs.iter().map(|input| &input.name).eq(program.inputs.iter().map(|port| &port.name));
         let outputs =
             graph.outputs.iter().map(|output| &output.name).eq(program.outputs.iter().map(|port| &port.name));
         (inputs && outputs).then_some(program)

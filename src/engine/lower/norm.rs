@@ -110,4 +110,3 @@ fn classes(walk: &mut Walk, node: &Node, kind: Kind, rows: Id) -> Id {
     }
     walk.draft.push(at, kind, vec![rows], (dims, axes), Grid::CLASSES)
 }
-

@@ -69,7 +69,8 @@ pub(super) fn polish(draft: &mut Draft, live: &[bool], outside: &[usize]) -> Vec
 /// The bounds of a table that only clamps.
 fn clamp_of(tables: &[u8]) -> Option<Bounds> {
     let (&low, &high) = (tables.first()?, tables.last()?);
-    let clamps = low <= high && (0..=255u8).zip(tables).all(|(value, &entry)| entry == value.clamp(low, high));
+    let clamps =
+        low <= high && (0..=255u8).zip(tables).all(|(value, &entry)| entry == value.clamp(low, high));
     clamps.then_some(Bounds { low, high })
 }
 

@@ -37,9 +37,9 @@ fn whole_or_sliding(node: &Node, input: [usize; 2], output: [usize; 2]) -> Step<
     if node.op.contains("Global") {
         return Ok(Window { kernel: input, strides: [1, 1], pads: [0; 4], dilations: [1, 1] });
     }
-    let kernel: Option<Vec<usize>> = node
-        .ints("kernel_shape")
-        .and_then(|kernel| kernel.iter().map(|&size| usize::try_from(size).ok().filter(|&size| size < 1 << 20)).collect());
+    let kernel: Option<Vec<usize>> = node.ints("kernel_shape").and_then(|kernel| {
+        kernel.iter().map(|&size| usize::try_from(size).ok().filter(|&size| size < 1 << 20)).collect()
+    });
     match kernel {
         Some(kernel) => window::sliding(node, &kernel, input, output),
         None => contradiction("has no kernel_shape"),
@@ -111,7 +111,14 @@ pub(super) fn reduced_axes(walk: &Walk, node: &Node, rank: usize) -> Step<Option
 }
 
 /// Sum or mean over `axes`.
-fn reduce(walk: &mut Walk, input: Id, axes: &[usize], mean: bool, out: &[usize], target: &Target) -> Step<Id> {
+fn reduce(
+    walk: &mut Walk,
+    input: Id,
+    axes: &[usize],
+    mean: bool,
+    out: &[usize],
+    target: &Target,
+) -> Step<Id> {
     let at = target.at;
     let shape = walk.draft.tensors[input].onnx_shape();
     let is_reduced = |axis: &usize| axes.contains(axis);
@@ -126,9 +133,9 @@ fn reduce(walk: &mut Walk, input: Id, axes: &[usize], mean: bool, out: &[usize],
     };
     let (kept, reduced): (Vec<usize>, Vec<usize>) = order.iter().partition(|axis| !is_reduced(axis));
     let split = match (together, first) {
-        (true, Some(first)) => kept.iter().position(|&axis| {
-            shape[axis] > 1 && large.iter().position(|&known| known == axis) > Some(first)
-        }),
+        (true, Some(first)) => kept
+            .iter()
+            .position(|&axis| shape[axis] > 1 && large.iter().position(|&known| known == axis) > Some(first)),
         _ => None,
     };
     let split = split.unwrap_or(kept.len());

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::super::program::Element;
-use super::value::{
-    Constant, Function, Grid, Scaling, Step, Value, bad, contradiction, unsupported,
-};
+use super::value::{Constant, Function, Grid, Scaling, Step, Value, bad, contradiction, unsupported};
 use super::walk::Walk;
 use crate::onnx::{DataType, Node, Tensor, TensorData};
 
@@ -202,8 +200,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Integers that are fed from outside.
-    pub(super) fn fed_integers(&mut self, name: &str, signed: bool, shape: &[usize], grid: Grid) -> Step<usize> {
-        let (element, stored) = if signed { (Element::I8, DataType::I8) } else { (Element::U8, DataType::U8) };
+    pub(super) fn fed_integers(
+        &mut self,
+        name: &str,
+        signed: bool,
+        shape: &[usize],
+        grid: Grid,
+    ) -> Step<usize> {
+        let (element, stored) =
+            if signed { (Element::I8, DataType::I8) } else { (Element::U8, DataType::U8) };
         match self.graph().inputs.iter().find(|input| input.name == name) {
             Some(fed) if fed.data_type != stored => {
                 bad(format!("the zero point of {name} is {stored}, {name} is {}", fed.data_type))

@@ -174,8 +174,10 @@ impl Part {
 
 fn build(mut walk: Walk, needs: Needs, levels: Levels) -> Lowered {
     let graph = walk.graph();
-    let numbers: BTreeSet<usize> = (0..levels.ops.len()).filter(|&op| needs.live[op]).map(|op| levels.ops[op]).collect();
-    let mut parts: BTreeMap<usize, Part> = numbers.into_iter().map(|level| (level, Part::default())).collect();
+    let numbers: BTreeSet<usize> =
+        (0..levels.ops.len()).filter(|&op| needs.live[op]).map(|op| levels.ops[op]).collect();
+    let mut parts: BTreeMap<usize, Part> =
+        numbers.into_iter().map(|level| (level, Part::default())).collect();
 
     // Integers that go from one program to a later one.
     let mut crossing: BTreeMap<Id, String> = BTreeMap::new();

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::super::program::{Fill, Id, Kind};
 use super::draft::{At, canonical, permuted};
+use super::resize;
 use super::value::{Constant, Function, Grid, Pending, Step, Value, contradiction, unsupported};
 use super::walk::{Target, Walk};
-use super::resize;
 use crate::onnx::{DataType, Node, Tensor, TensorData};
 
 /// Most copies that are joined to repeat or gather something.
@@ -22,8 +22,20 @@ pub(super) fn is_move(op: &str) -> bool {
 fn moves_one(op: &str) -> bool {
     matches!(
         op,
-        "Cast" | "DepthToSpace" | "Dropout" | "Expand" | "Flatten" | "Gather" | "Identity" | "Reshape" | "Slice"
-            | "SpaceToDepth" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze"
+        "Cast"
+            | "DepthToSpace"
+            | "Dropout"
+            | "Expand"
+            | "Flatten"
+            | "Gather"
+            | "Identity"
+            | "Reshape"
+            | "Slice"
+            | "SpaceToDepth"
+            | "Squeeze"
+            | "Tile"
+            | "Transpose"
+            | "Unsqueeze"
     )
 }
 
@@ -34,7 +46,9 @@ pub(super) fn source<'a>(walk: &Walk<'a>, name: &str) -> Step<(Id, Value<'a>)> {
         Value::Function(function) if function.axis.is_some() => {
             unsupported("moves values of a function that differs between channels")
         }
-        Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) => Ok((*id, value)),
+        Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) => {
+            Ok((*id, value))
+        }
         _ => unsupported(format!("its input {name} is not quantized")),
     }
 }
@@ -199,9 +213,7 @@ fn slice(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
         // A step of more than the size never comes to a second element.
         steps[along] = step.min(shape[along]);
     }
-    let inside = |axis: usize| {
-        out[axis] > 0 && starts[axis] + (out[axis] - 1) * steps[axis] < shape[axis]
-    };
+    let inside = |axis: usize| out[axis] > 0 && starts[axis] + (out[axis] - 1) * steps[axis] < shape[axis];
     if out.len() != shape.len() || !(0..out.len()).all(inside) {
         return contradiction(format!("cuts {out:?} from {shape:?}"));
     }
@@ -254,7 +266,9 @@ fn gather(walk: &mut Walk, node: &Node, id: Id) -> Step<Id> {
     let mut runs: Vec<(usize, usize, usize)> = Vec::new();
     for place in places {
         match runs.last_mut() {
-            Some((start, step, count)) if *count == 1 && place > *start => (*step, *count) = (place - *start, 2),
+            Some((start, step, count)) if *count == 1 && place > *start => {
+                (*step, *count) = (place - *start, 2)
+            }
             Some((start, step, count)) if *count > 1 && place == *start + *step * *count => *count += 1,
             _ => runs.push((place, 1, 1)),
         }
@@ -330,7 +344,10 @@ fn pad(walk: &mut Walk, node: &Node, id: Id, constant: u8) -> Step<Id> {
         return contradiction(format!("pads {pads:?} of shape {shape:?}"));
     }
     let out = walk.shape(node.output())?.to_vec();
-    let fits = |axis: usize| sizes[axis].checked_add(sizes[rank + axis]).and_then(|pad| pad.checked_add(shape[axis])) == Some(out[axis]);
+    let fits = |axis: usize| {
+        sizes[axis].checked_add(sizes[rank + axis]).and_then(|pad| pad.checked_add(shape[axis]))
+            == Some(out[axis])
+    };
     if out.len() != rank || !(0..rank).all(fits) {
         return contradiction(format!("pads {shape:?} to {out:?}"));
     }
@@ -416,7 +433,8 @@ pub(super) fn visit_concat<'a>(walk: &mut Walk<'a>, index: usize, node: &'a Node
         .iter()
         .map(|value| if let Value::Function(function) = value { function.grid } else { None })
         .collect();
-    let Some(first) = values.iter().find_map(|value| if let Value::Function(f) = value { Some(f.id) } else { None })
+    let Some(first) =
+        values.iter().find_map(|value| if let Value::Function(f) = value { Some(f.id) } else { None })
     else {
         return unsupported("joins constants");
     };

@@ -35,7 +35,10 @@ fn clamp_bounds(walk: &Walk, node: &Node) -> Step<(f32, f32)> {
     if node.op == "Relu" {
         return Ok((0.0, f32::INFINITY));
     }
-    let bound = |index: usize, attribute: &str, open: f32| match (node.input(index), node.attributes.get(attribute)) {
+    let bound = |index: usize, attribute: &str, open: f32| match (
+        node.input(index),
+        node.attributes.get(attribute),
+    ) {
         (Some(name), _) => match walk.constant(name).and_then(|constant| constant.scalar()) {
             Some(bound) => Ok(bound),
             None => unsupported(format!("its bound {name} is computed at run time")),

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use super::super::program::{Bounds, Id};
 use super::draft::{At, Draft};
-use super::value::{
-    Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported,
+use super::value::{Constant, Function, Grid, Pending, Refusal, Step, Value, contradiction, unsupported};
+use super::{
+    LowerError, conv, elementwise, layer_norm, matmul, norm, pool, qoperator, resize, shape_ops, tables,
 };
-use super::{LowerError, conv, elementwise, layer_norm, matmul, norm, pool, qoperator, resize, shape_ops, tables};
 use crate::onnx::shapes::{self, NoShape, Shapes};
 use crate::onnx::{Attribute, Graph, Model, Node, Tensor, TensorData};
 
@@ -126,7 +126,9 @@ impl<'a> Walk<'a> {
     /// Values whose shapes are those of the node's outputs.
     fn checked(&self, node: &Node, values: Vec<Value<'a>>) -> Step<Vec<Value<'a>>> {
         for (name, value) in node.outputs.iter().zip(&values) {
-            if let Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) = value {
+            if let Value::Function(Function { id, .. }) | Value::Integers { id, .. } | Value::Classes(id) =
+                value
+            {
                 self.check_shape(name, *id)?;
             }
         }
@@ -148,7 +150,9 @@ impl<'a> Walk<'a> {
         let (model, place) = (self.model.origin.clone(), self.graph().nodes[index].place());
         match refusal {
             Refusal::Quantization(reason) => LowerError::Quantization { model, place, reason },
-            Refusal::Graph(reason) | Refusal::Unsupported(reason) => LowerError::Graph { model, place, reason },
+            Refusal::Graph(reason) | Refusal::Unsupported(reason) => {
+                LowerError::Graph { model, place, reason }
+            }
         }
     }
 
@@ -182,7 +186,7 @@ impl<'a> Walk<'a> {
         }
         match node.standard_op() {
             "Constant" => Ok(vec![self.constant_node(node)?]),
-"Div" if layer_norm::parts(self, node).is_some() => Ok(vec![Value::Pending(Pending::new(index))]),
+            "Div" if layer_norm::parts(self, node).is_some() => Ok(vec![Value::Pending(Pending::new(index))]),
             "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "PRelu" => {
                 Ok(vec![elementwise::visit(self, index, node)?])
             }
@@ -191,8 +195,8 @@ impl<'a> Walk<'a> {
             "MaxPool" | "GlobalMaxPool" => pool::visit_max(self, node).map(|value| vec![value]),
             "ArgMax" => Ok(vec![norm::visit_arg_max(self, node)?]),
             "Concat" => shape_ops::visit_concat(self, index, node),
-            "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool" | "ReduceMean"
-            | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
+            "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "AveragePool" | "GlobalAveragePool"
+            | "ReduceMean" | "ReduceSum" | "Resize" | "Upsample" | "Softmax" | "LayerNormalization" => {
                 self.require_quantized(node, 0)?;
                 Ok(vec![Value::Pending(Pending::new(index))])
             }
@@ -329,7 +333,8 @@ impl<'a> Walk<'a> {
     pub(super) fn shape(&self, name: &str) -> Step<&[usize]> {
         match self.shapes.get(name) {
             Some(shape) if shape.contains(&0) => unsupported(format!("tensor {name} is empty")),
-            Some(shape) => match shape.iter().try_fold(1u32, |n, &size| n.checked_mul(size.try_into().ok()?)) {
+            Some(shape) => match shape.iter().try_fold(1u32, |n, &size| n.checked_mul(size.try_into().ok()?))
+            {
                 Some(elements) if elements < 1 << 31 => Ok(shape),
                 _ => contradiction(format!("tensor {name} of shape {shape:?} is too large")),
             },

@@ -14,7 +14,11 @@ fn setting(node: &Node, name: &str, count: usize, default: i64) -> Step<Vec<usiz
         Some(values) if values.len() == count => values.to_vec(),
         Some(values) => return contradiction(format!("{name} {values:?} for {count} dimensions")),
     };
-    match values.iter().map(|&v| if (0..=SETTING_MAX).contains(&v) { usize::try_from(v).ok() } else { None }).collect() {
+    match values
+        .iter()
+        .map(|&v| if (0..=SETTING_MAX).contains(&v) { usize::try_from(v).ok() } else { None })
+        .collect()
+    {
         Some(values) => Ok(values),
         None => contradiction(format!("{name} {values:?}")),
     }
@@ -69,7 +73,12 @@ pub(super) fn end_pads(node: &Node, count: usize) -> Step<[usize; 2]> {
 }
 
 /// The window of a transposed convolution with `kernel`: as [`sliding`], but on the output.
-pub(super) fn transposed(node: &Node, kernel: &[usize], input: [usize; 2], output: [usize; 2]) -> Step<Window> {
+pub(super) fn transposed(
+    node: &Node,
+    kernel: &[usize],
+    input: [usize; 2],
+    output: [usize; 2],
+) -> Step<Window> {
     let count = kernel.len();
     let strides = pair(&setting(node, "strides", count, 1)?, 1)?;
     let dilations = pair(&setting(node, "dilations", count, 1)?, 1)?;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::lower;
-use super::regions::check;
 use super::everything;
+use super::regions::check;
 use crate::engine::program::Program;
 use crate::engine::reference;
 use crate::onnx::{Attribute, DataType, Dim, Model, Tensor, TensorData};
@@ -19,21 +19,76 @@ const FLOATS: [f32; 12] =
 
 /// Operators to put in place of others.
 const OPERATORS: [&str; 40] = [
-    "Add", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Conv", "ConvInteger", "ConvTranspose",
-    "DepthToSpace", "DequantizeLinear", "Div", "Expand", "Flatten", "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool",
-    "LayerNormalization", "MatMul", "MaxPool", "Mul", "PRelu", "Pad", "Pow", "QuantizeLinear", "ReduceMean", "ReduceSum",
-    "Relu", "Reshape", "Resize", "Sigmoid", "Slice", "Softmax", "SpaceToDepth", "Split", "Tile", "Transpose", "Unsqueeze",
+    "Add",
+    "ArgMax",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Conv",
+    "ConvInteger",
+    "ConvTranspose",
+    "DepthToSpace",
+    "DequantizeLinear",
+    "Div",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "LayerNormalization",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "PRelu",
+    "Pad",
+    "Pow",
+    "QuantizeLinear",
+    "ReduceMean",
+    "ReduceSum",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Sigmoid",
+    "Slice",
+    "Softmax",
+    "SpaceToDepth",
+    "Split",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
 ];
 
 /// Names and values of attributes to add.
 const ATTRIBUTES: [&str; 18] = [
-    "axis", "axes", "perm", "pads", "strides", "dilations", "kernel_shape", "group", "keepdims", "output_padding",
-    "output_shape", "ceil_mode", "blocksize", "transA", "transB", "alpha", "split", "count_include_pad",
+    "axis",
+    "axes",
+    "perm",
+    "pads",
+    "strides",
+    "dilations",
+    "kernel_shape",
+    "group",
+    "keepdims",
+    "output_padding",
+    "output_shape",
+    "ceil_mode",
+    "blocksize",
+    "transA",
+    "transB",
+    "alpha",
+    "split",
+    "count_include_pad",
 ];
 const TEXTS: [(&str, &[&str]); 4] = [
     ("mode", &["linear", "nearest", "reflect", "edge", "constant", "cubic", "CRD"]),
     ("auto_pad", &["SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"]),
-    ("coordinate_transformation_mode", &["align_corners", "asymmetric", "half_pixel_symmetric", "tf_crop_and_resize"]),
+    (
+        "coordinate_transformation_mode",
+        &["align_corners", "asymmetric", "half_pixel_symmetric", "tf_crop_and_resize"],
+    ),
     ("nearest_mode", &["floor", "ceil", "round_prefer_ceil"]),
 ];
 
@@ -62,8 +117,10 @@ fn mutate(model: &mut Model, [what, place, how, more]: [u32; 4]) {
         }
         3 => graph.nodes[node_at].inputs.push(names[how as usize % names.len()].clone()),
         4 => {
-            let values: Vec<i64> = (0..more % 7).map(|at| pick(&INTEGERS, how.wrapping_mul(at + 1) >> at)).collect();
-            let attribute = if more % 3 == 0 { Attribute::Int(pick(&INTEGERS, how)) } else { Attribute::Ints(values) };
+            let values: Vec<i64> =
+                (0..more % 7).map(|at| pick(&INTEGERS, how.wrapping_mul(at + 1) >> at)).collect();
+            let attribute =
+                if more % 3 == 0 { Attribute::Int(pick(&INTEGERS, how)) } else { Attribute::Ints(values) };
             graph.nodes[node_at].attributes.insert(pick(&ATTRIBUTES, how).to_string(), attribute);
         }
         5 => {
@@ -93,7 +150,8 @@ fn mutate(model: &mut Model, [what, place, how, more]: [u32; 4]) {
             }
         }
         10 => {
-            graph.inputs[0].data_type = pick(&[DataType::U8, DataType::I8, DataType::F32, DataType::I64], how);
+            graph.inputs[0].data_type =
+                pick(&[DataType::U8, DataType::I8, DataType::F32, DataType::I64], how);
         }
         _ => {
             let name = names[how as usize % names.len()].clone();

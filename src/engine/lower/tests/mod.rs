@@ -38,7 +38,13 @@ impl Net {
         self.with(output, op, inputs, &[])
     }
 
-    fn with(&mut self, output: &str, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> &mut Net {
+    fn with(
+        &mut self,
+        output: &str,
+        op: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) -> &mut Net {
         let outputs: Vec<&str> = output.split(' ').collect();
         let mut node = Node::new(outputs[0], op, inputs, &outputs);
         if let Some((domain, op)) = op.split_once("::") {
@@ -52,7 +58,8 @@ impl Net {
     /// Adds a scale and zero point `name.s` and `name.z`.
     fn params(&mut self, name: &str, scale: f32, zero: u8) -> [String; 2] {
         let names = ["s", "z"].map(|part| format!("{name}.{part}"));
-        self.constant(&names[0], Tensor::f32(&[], vec![scale])).constant(&names[1], Tensor::u8(&[], vec![zero]));
+        self.constant(&names[0], Tensor::f32(&[], vec![scale]))
+            .constant(&names[1], Tensor::u8(&[], vec![zero]));
         names
     }
 
@@ -123,31 +130,58 @@ fn everything() -> Model {
     let mut net = Net::new(&[1, 4, 8, 6]);
     net.qdq("a", "x", SCALE, ZERO).weights("w", &[6, 4, 3, 3]);
     net.constant("bias", Tensor::f32(&[6], vec![0.1, -0.2, 0.3, 0.0, 1.0, -1.0]));
-    net.with("conv", "Conv", &["a", "w", "bias"], &[("pads", ints(&[1, 1, 1, 1]))]).node("relu", "Relu", &["conv"]);
+    net.with("conv", "Conv", &["a", "w", "bias"], &[("pads", ints(&[1, 1, 1, 1]))]).node(
+        "relu",
+        "Relu",
+        &["conv"],
+    );
     net.qdq("b", "relu", 0.03, 0).weights("dw", &[6, 1, 3, 3]);
     let depthwise = [("pads", ints(&[1, 1, 1, 1])), ("group", Attribute::Int(6)), ("strides", ints(&[2, 2]))];
     net.with("depthwise", "Conv", &["b", "dw"], &depthwise).qdq("c", "depthwise", 0.05, 20);
-    net.node("sigmoid", "Sigmoid", &["c"]).qdq("gate", "sigmoid", 0.004, 0).node("swish", "Mul", &["c", "gate"]);
+    net.node("sigmoid", "Sigmoid", &["c"]).qdq("gate", "sigmoid", 0.004, 0).node(
+        "swish",
+        "Mul",
+        &["c", "gate"],
+    );
     net.qdq("d", "swish", 0.04, 10).node("pool", "GlobalAveragePool", &["d"]).qdq("e", "pool", 0.01, 30);
     net.node("scaled", "Mul", &["d", "e"]).qdq("f", "scaled", 0.01, 60).weights("tw", &[6, 3, 2, 2]);
     let strides = [("strides", ints(&[2, 2])), ("kernel_shape", ints(&[2, 2]))];
     net.with("up", "ConvTranspose", &["f", "tw"], &strides).qdq("g", "up", SCALE, ZERO);
     net.constant("sizes", Tensor::i64(&[4], vec![1, 3, 8, 6]));
     net.with("linear", "Resize", &["g", "", "", "sizes"], &[("mode", Attribute::String(b"linear".to_vec()))]);
-    net.qdq("h", "linear", SCALE, ZERO).with("max", "MaxPool", &["b"], &[("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))]);
-    net.constant("twice", Tensor::f32(&[4], vec![1.0, 1.0, 2.0, 2.0])).node("near", "Resize", &["max", "", "twice"]);
+    net.qdq("h", "linear", SCALE, ZERO).with(
+        "max",
+        "MaxPool",
+        &["b"],
+        &[("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))],
+    );
+    net.constant("twice", Tensor::f32(&[4], vec![1.0, 1.0, 2.0, 2.0])).node(
+        "near",
+        "Resize",
+        &["max", "", "twice"],
+    );
     net.with("concat", "Concat", &["near", "h"], &[("axis", Attribute::Int(1))]).qdq("i", "concat", 0.03, 40);
     net.constant("to", Tensor::i64(&[3], vec![1, 9, 48])).node("rows", "Reshape", &["i", "to"]);
     net.with("tokens", "Transpose", &["rows"], &[("perm", ints(&[0, 2, 1]))]).weights("mw", &[9, 5]);
     net.node("product", "MatMul", &["tokens", "mw"]).qdq("j", "product", SCALE, ZERO);
     net.node("softmax", "Softmax", &["j"]).qdq("k", "softmax", 0.004, 0);
-    net.with("back", "Transpose", &["j"], &[("perm", ints(&[0, 2, 1]))]).node("attention", "MatMul", &["k", "back"]);
+    net.with("back", "Transpose", &["j"], &[("perm", ints(&[0, 2, 1]))]).node(
+        "attention",
+        "MatMul",
+        &["k", "back"],
+    );
     net.qdq("l", "attention", SCALE, ZERO).constant("ones", Tensor::f32(&[48], vec![1.0; 48]));
     net.node("norm", "LayerNormalization", &["l", "ones"]).qdq("m", "norm", SCALE, ZERO);
-    net.with("padded", "Pad", &["m", "pads"], &[]).constant("pads", Tensor::i64(&[6], vec![0, 1, 0, 0, 0, 2]));
+    net.with("padded", "Pad", &["m", "pads"], &[])
+        .constant("pads", Tensor::i64(&[6], vec![0, 1, 0, 0, 0, 2]));
     net.node("erf", "Erf", &["padded"]).node("gelu", "Mul", &["erf", "padded"]).qdq("n", "gelu", SCALE, ZERO);
     net.with("part rest", "Split", &["n", "split"], &[("axis", Attribute::Int(2))]);
-    net.constant("split", Tensor::i64(&[2], vec![20, 30])).with("class", "ArgMax", &["rest"], &[("axis", Attribute::Int(2))]);
+    net.constant("split", Tensor::i64(&[2], vec![20, 30])).with(
+        "class",
+        "ArgMax",
+        &["rest"],
+        &[("axis", Attribute::Int(2))],
+    );
     let qconv = ["n.q", "n.s", "n.z", "qw", "n.s", "zero", "n.s", "n.z"];
     net.constant("qw", Tensor::i8(&[3, 49, 1], vec![2; 147])).constant("zero", Tensor::i8(&[], vec![0]));
     net.node("qconv", "QLinearConv", &qconv).node("o", "DequantizeLinear", &["qconv", "n.s", "n.z"]);

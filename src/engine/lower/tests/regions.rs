@@ -11,13 +11,17 @@ pub(super) fn check(model: &Model, lowered: &Lowered) -> Result<(), String> {
     written.extend(graph.inputs.iter().map(|input| input.name.as_str()));
     let mut programs = 0;
     for node in &graph.nodes {
-        if let Some(name) = node.inputs.iter().find(|name| !name.is_empty() && !written.contains(&name.as_str())) {
+        if let Some(name) =
+            node.inputs.iter().find(|name| !name.is_empty() && !written.contains(&name.as_str()))
+        {
             return Err(format!("{} reads {name} before it is written", node.place()));
         }
         written.extend(node.outputs.iter().map(String::as_str));
         if node.domain == DOMAIN {
             let program = lowered.programs.get(node.int("program", -1) as usize).ok_or("no such program")?;
-            let names = |ports: &[crate::engine::program::Port]| ports.iter().map(|port| port.name.clone()).collect::<Vec<_>>();
+            let names = |ports: &[crate::engine::program::Port]| {
+                ports.iter().map(|port| port.name.clone()).collect::<Vec<_>>()
+            };
             if names(&program.inputs) != node.inputs || names(&program.outputs) != node.outputs {
                 return Err(format!("{} has other ports than its program", node.place()));
             }
@@ -68,39 +72,114 @@ fn only_what_is_not_quantized_stays() {
 type Case = (&'static str, fn(&mut Net), &'static [&'static str], &'static [&'static str], &'static str);
 
 const CASES: [Case; 8] = [
-    ("a float operator between two regions", |net| {
-        net.node("b", "Tanh", &["a"]).qdq("c", "b", 0.01, 128).node("d", "LogSoftmax", &["c"]).qdq("e", "d", 0.01, 128);
-        net.node("f", "Add", &["c", "e"]).qdq("y", "f", 0.02, 128);
-    }, &["d"], &["Table", "Add"], "the operator has no int8 form"),
-    ("a float operator beside a region", |net| {
-        net.node("b", "Tanh", &["a"]).qdq("c", "b", 0.01, 128).node("d", "LogSoftmax", &["x"]).qdq("e", "d", 0.01, 128);
-        net.node("f", "Add", &["c", "e"]).qdq("y", "f", 0.02, 128);
-    }, &["d"], &["Table Add"], "the operator has no int8 form"),
-    ("a result that is not quantized", |net| {
-        net.node("b", "Neg", &["a"]).qdq("c", "b", SCALE, 128).weights("w", &[2, 4, 1, 1]).node("y", "Conv", &["c", "w"]);
-    }, &["w", "y"], &["Table"], "its result y is not quantized"),
-    ("a result that is also read in float", |net| {
-        net.weights("w", &[4, 4, 1, 1]).node("b", "Conv", &["a", "w"]).qdq("c", "b", SCALE, ZERO);
-        net.node("d", "LogSoftmax", &["b"]).qdq("e", "d", SCALE, ZERO).node("f", "Add", &["c", "e"]).qdq("y", "f", SCALE, ZERO);
-    }, &["a.q", "a", "w", "b", "d"], &["Conv Add"], "the operator has no int8 form"),
-    ("a function that is not a clamp before quantization", |net| {
-        net.weights("w", &[4, 4, 1, 1]).node("b", "Conv", &["a", "w"]).node("c", "Sigmoid", &["b"]);
-        net.qdq("d", "c", 0.004, 0).node("e", "Neg", &["d"]).qdq("y", "e", SCALE, 255);
-    }, &["a.q", "a", "w", "b", "c"], &["Table"], "not quantized before it"),
-    ("sums that may not fit", |net| {
-        net.constant("w.w", Tensor::i8(&[1, 4, 1, 1], vec![127; 4])).constant("w.s", Tensor::f32(&[], vec![0.01]));
-        net.node("w", "DequantizeLinear", &["w.w", "w.s"]).constant("bias", Tensor::f32(&[1], vec![5e5]));
-        net.node("b", "Conv", &["a", "w", "bias"]).qdq("c", "b", SCALE, ZERO).node("d", "Neg", &["c"]).qdq("y", "d", SCALE, 9);
-    }, &["a.q", "a", "w", "b"], &["Table"], "may not fit into 32 bits"),
-    ("scales that are computed", |net| {
-        net.node("m", "Neg", &["a.s"]).node("s", "Neg", &["m"]).node("b.q", "QuantizeLinear", &["a", "s", "a.z"]);
-        net.node("b", "DequantizeLinear", &["b.q", "a.s", "a.z"]).node("c", "Neg", &["b"]).qdq("y", "c", SCALE, ZERO);
-    }, &["a.q", "a", "m", "s", "b.q"], &["Table"], "computed at run time"),
-    ("sixteen bits", |net| {
-        net.constant("z", Tensor { shape: vec![], data: crate::onnx::TensorData::Other(4, vec![0, 0]) });
-        net.node("b.q", "QuantizeLinear", &["a", "a.s", "z"]).node("b", "DequantizeLinear", &["b.q", "a.s", "z"]);
-        net.node("c", "Neg", &["a"]).qdq("d", "c", SCALE, ZERO).node("y", "Add", &["b", "d"]);
-    }, &["a.q", "a", "b.q", "b", "y"], &["Table"], "its input b is not quantized"),
+    (
+        "a float operator between two regions",
+        |net| {
+            net.node("b", "Tanh", &["a"])
+                .qdq("c", "b", 0.01, 128)
+                .node("d", "LogSoftmax", &["c"])
+                .qdq("e", "d", 0.01, 128);
+            net.node("f", "Add", &["c", "e"]).qdq("y", "f", 0.02, 128);
+        },
+        &["d"],
+        &["Table", "Add"],
+        "the operator has no int8 form",
+    ),
+    (
+        "a float operator beside a region",
+        |net| {
+            net.node("b", "Tanh", &["a"])
+                .qdq("c", "b", 0.01, 128)
+                .node("d", "LogSoftmax", &["x"])
+                .qdq("e", "d", 0.01, 128);
+            net.node("f", "Add", &["c", "e"]).qdq("y", "f", 0.02, 128);
+        },
+        &["d"],
+        &["Table Add"],
+        "the operator has no int8 form",
+    ),
+    (
+        "a result that is not quantized",
+        |net| {
+            net.node("b", "Neg", &["a"]).qdq("c", "b", SCALE, 128).weights("w", &[2, 4, 1, 1]).node(
+                "y",
+                "Conv",
+                &["c", "w"],
+            );
+        },
+        &["w", "y"],
+        &["Table"],
+        "its result y is not quantized",
+    ),
+    (
+        "a result that is also read in float",
+        |net| {
+            net.weights("w", &[4, 4, 1, 1]).node("b", "Conv", &["a", "w"]).qdq("c", "b", SCALE, ZERO);
+            net.node("d", "LogSoftmax", &["b"])
+                .qdq("e", "d", SCALE, ZERO)
+                .node("f", "Add", &["c", "e"])
+                .qdq("y", "f", SCALE, ZERO);
+        },
+        &["a.q", "a", "w", "b", "d"],
+        &["Conv Add"],
+        "the operator has no int8 form",
+    ),
+    (
+        "a function that is not a clamp before quantization",
+        |net| {
+            net.weights("w", &[4, 4, 1, 1]).node("b", "Conv", &["a", "w"]).node("c", "Sigmoid", &["b"]);
+            net.qdq("d", "c", 0.004, 0).node("e", "Neg", &["d"]).qdq("y", "e", SCALE, 255);
+        },
+        &["a.q", "a", "w", "b", "c"],
+        &["Table"],
+        "not quantized before it",
+    ),
+    (
+        "sums that may not fit",
+        |net| {
+            net.constant("w.w", Tensor::i8(&[1, 4, 1, 1], vec![127; 4]))
+                .constant("w.s", Tensor::f32(&[], vec![0.01]));
+            net.node("w", "DequantizeLinear", &["w.w", "w.s"]).constant("bias", Tensor::f32(&[1], vec![5e5]));
+            net.node("b", "Conv", &["a", "w", "bias"])
+                .qdq("c", "b", SCALE, ZERO)
+                .node("d", "Neg", &["c"])
+                .qdq("y", "d", SCALE, 9);
+        },
+        &["a.q", "a", "w", "b"],
+        &["Table"],
+        "may not fit into 32 bits",
+    ),
+    (
+        "scales that are computed",
+        |net| {
+            net.node("m", "Neg", &["a.s"]).node("s", "Neg", &["m"]).node(
+                "b.q",
+                "QuantizeLinear",
+                &["a", "s", "a.z"],
+            );
+            net.node("b", "DequantizeLinear", &["b.q", "a.s", "a.z"])
+                .node("c", "Neg", &["b"])
+                .qdq("y", "c", SCALE, ZERO);
+        },
+        &["a.q", "a", "m", "s", "b.q"],
+        &["Table"],
+        "computed at run time",
+    ),
+    (
+        "sixteen bits",
+        |net| {
+            net.constant("z", Tensor { shape: vec![], data: crate::onnx::TensorData::Other(4, vec![0, 0]) });
+            net.node("b.q", "QuantizeLinear", &["a", "a.s", "z"]).node(
+                "b",
+                "DequantizeLinear",
+                &["b.q", "a.s", "z"],
+            );
+            net.node("c", "Neg", &["a"]).qdq("d", "c", SCALE, ZERO).node("y", "Add", &["b", "d"]);
+        },
+        &["a.q", "a", "b.q", "b", "y"],
+        &["Table"],
+        "its input b is not quantized",
+    ),
 ];
 
 #[test]

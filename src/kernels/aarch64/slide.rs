@@ -34,21 +34,25 @@ pub unsafe fn slide<F: Filters, const STRIDE: usize>(rows: &Rows) {
 unsafe fn slide_as<F: Filters, const STRIDE: usize, const MODE: usize>(rows: &Rows) {
     // SAFETY: the caller's promise.
     unsafe {
+        let weights = F::weights(rows.weights);
         for row in 0..rows.height {
-            slide_row::<F, STRIDE, MODE>(rows, row);
+            slide_row::<F, STRIDE, MODE>(rows, row, &weights);
         }
     }
 }
 
-/// One row of [`slide`]; a function of its own, because the loop around it would take registers from it.
+/// One row of [`slide`].
 ///
 /// # Safety
 /// As there.
-#[inline(never)]
-unsafe fn slide_row<F: Filters, const STRIDE: usize, const MODE: usize>(rows: &Rows, row: usize) {
+#[inline(always)]
+unsafe fn slide_row<F: Filters, const STRIDE: usize, const MODE: usize>(
+    rows: &Rows,
+    row: usize,
+    weights: &F::Weights,
+) {
     // SAFETY: columns up to the third of the last output are read, outputs written one by one.
     unsafe {
-        let weights = &F::weights(rows.weights);
         let mut columns = Columns::new(rows, row);
         let mut outputs = Outputs::new(rows, row);
         let mut a = columns.next::<F>();

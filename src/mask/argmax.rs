@@ -216,6 +216,9 @@ impl Masker {
         // As many as there can be, so that no later frame makes them grow.
         self.settled.reserve(columns);
         self.open.reserve(columns / 2 + 1);
+        self.cells.reserve(logits.width);
+        self.line.reserve(logits.width);
+        self.best.reserve(columns.max(logits.width));
         self.write_keys(&logits);
         let taps = std::mem::take(&mut self.rows);
         let mut pair = None;

@@ -245,7 +245,7 @@ fn programs_give_what_the_reference_gives() {
         failures.extend(check(&format!("u-net {size}"), &u_net(11, size), 7));
     }
     type Case = (&'static str, fn(&mut Builder, Id) -> Id);
-    let cases: [Case; 14] = [
+    let cases: [Case; 15] = [
         ("conv 5x5", |b, x| b.same(x, 7, 5, 1, 1, 1)),
         ("conv 3x3 dilation 3", |b, x| b.same(x, 9, 3, 1, 3, 1)),
         ("conv 3x3 of 4 groups", |b, x| b.same(x, 12, 3, 2, 1, 4)),
@@ -256,6 +256,16 @@ fn programs_give_what_the_reference_gives() {
         ("transposed 4x4 stride 2", |b, x| b.transposed(x, 6, 4, 2, 1, 2)),
         ("transposed 16x16 stride 8", |b, x| b.transposed(x, 3, 16, 8, 4, 1)),
         ("transposed 2x2 stride 3", |b, x| b.transposed(x, 3, 2, 3, 0, 1)),
+        ("the same part twice", |b, x| {
+            let x = b.same(x, 6, 3, 1, 1, 1);
+            let y = b.same(x, 5, 1, 1, 1, 1);
+            let joined = b.concat(&[x, y, x, y]);
+            let (scale, zero_point) = (b.program.tensors[joined].scale, b.program.tensors[joined].zero_point);
+            for id in [x, y] {
+                (b.program.tensors[id].scale, b.program.tensors[id].zero_point) = (scale, zero_point);
+            }
+            b.same(joined, 4, 3, 1, 1, 1)
+        }),
         ("linear", |b, x| b.linear(x, 31, 22)),
         ("linear between convolutions", |b, x| {
             let x = b.same(x, 6, 3, 1, 1, 1);

@@ -117,10 +117,18 @@ pub(super) fn run(plan: &Plan, op: usize, arena: &mut [Q], pool: &mut Pool) {
             let whole = out_dims[*dim] * inner;
             let mut at = 0;
             for (index, &input) in op.inputs.iter().enumerate() {
-                let len = dims(plan, input)[*dim] * inner;
-                if plan.place(input).start != out.start && len > 0 {
-                    for (from, to) in read(index).chunks_exact(len).zip(buffer.chunks_exact_mut(whole)) {
+                let (len, place) = (dims(plan, input)[*dim] * inner, plan.place(input));
+                if place.start != out.start {
+                    for (from, to) in
+                        read(index).chunks_exact(len.max(1)).zip(buffer.chunks_exact_mut(whole.max(1)))
+                    {
                         to[at..at + len].copy_from_slice(from);
+                    }
+                } else if place.offset != out.offset + at {
+                    // The tensor is a part more than once: it was written where it is the first time.
+                    let first = place.offset - out.offset;
+                    for row in buffer.chunks_exact_mut(whole.max(1)) {
+                        row.copy_within(first..first + len, at);
                     }
                 }
                 at += len;

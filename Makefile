@@ -1,7 +1,7 @@
 # The commands of the project; the work is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help test device models bench check fmt lint clean
+.PHONY: help test device models bench peers instructions check fmt lint clean
 
 help: ## Lists these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,12 @@ models: ## Makes the int8 model that ships from its float model and calibration/
 
 bench: ## Runs the criterion benchmarks
 	@cargo bench
+
+peers: ## Times the same networks in other runtimes and in Sedge
+	@cargo build --release --quiet && benches/peers/run.sh
+
+instructions: ## Counts the ARM instructions of an inference under qemu
+	@cargo build --release --quiet && scripts/device.sh && benches/instructions/run.sh
 
 check: ## Checks format, lints, documentation, licences and the device profile
 	@scripts/check.sh

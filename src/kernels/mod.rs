@@ -1,6 +1,6 @@
 //! Integer kernels: slices and parameters in, the same bits out on every processor. They know no graph.
 //!
-//! [`generic`] is the definition. The kernels of an instruction set ([`x86_64`], [`aarch64`]) override what they do
+//! [`generic`] is the definition. The kernels of an instruction set (`x86_64`, `aarch64`) override what they do
 //! faster and give the same bits for any input. [`best`] chooses at run time; `SEDGE_ISA` forces one.
 //!
 //! # Arithmetic

@@ -1,12 +1,12 @@
 //! From a program to steps: what is fused, where every tensor lies, how much memory it takes. All is decided here, before
 //! the first frame.
 //!
-//! 1. [`group`] joins operators into [`Step`]s: an addition goes into the epilogue of the convolution before it, a table
+//! 1. `group` joins operators into [`Step`]s: an addition goes into the epilogue of the convolution before it, a table
 //!    is applied to rows just written, and operators on images whose only reader is the next one become a [`Chain`] that
 //!    runs band by band, so that what lies between them never leaves the cache.
-//! 2. [`arena`] gives every tensor a place in one block of memory, shared by tensors that never live at the same time.
+//! 2. `arena` gives every tensor a place in one block of memory, shared by tensors that never live at the same time.
 //!    What a concatenation joins is written into its output at once.
-//! 3. [`stage`] packs the weights and computes where every row is read and written.
+//! 3. `stage` packs the weights and computes where every row is read and written.
 
 mod arena;
 mod group;

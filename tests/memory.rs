@@ -30,6 +30,7 @@ unsafe impl GlobalAlloc for Counting {
         if layout.align() == LINE {
             LINE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
         }
+        // SAFETY: the caller's promise about `layout` is the one that the system's allocator asks for.
         unsafe { System.alloc(layout) }
     }
 
@@ -37,6 +38,7 @@ unsafe impl GlobalAlloc for Counting {
         if layout.align() == LINE {
             LINE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
         }
+        // SAFETY: `pointer` came from the system's allocator with this `layout`: `alloc` gives nothing else.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

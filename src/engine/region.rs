@@ -19,19 +19,19 @@ pub(super) const OPERATOR: &str = "Int8Program";
 pub(super) const INDEX: &str = "program";
 
 /// What tract's parser puts where a program will be: a builder of operators is a plain function and knows no program.
-pub(super) fn placeholder(
+pub(super) fn vacant(
     _context: &ParsingContext,
     node: &NodeProto,
 ) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    Ok((expand(Placeholder { outputs: node.output.len() }), Vec::new()))
+    Ok((expand(Vacant { outputs: node.output.len() }), Vec::new()))
 }
 
 #[derive(Clone, Debug)]
-struct Placeholder {
+struct Vacant {
     outputs: usize,
 }
 
-impl Expansion for Placeholder {
+impl Expansion for Vacant {
     fn name(&self) -> StaticName {
         OPERATOR.into()
     }

@@ -262,7 +262,7 @@ fn image_input(model: &Model) -> Result<[usize; 4], EngineError> {
 /// own check does not know.
 fn plan(model: &Model, regions: &[Region]) -> Result<Arc<TypedRunnableModel>, EngineError> {
     let mut onnx = tract_onnx::onnx();
-    onnx.op_register.insert(region::OPERATOR, region::placeholder);
+    onnx.op_register.insert(region::OPERATOR, region::vacant);
     if let Some(node) = model.graph.nodes.iter().find(|node| {
         let known = onnx.op_register.0.contains_key(&node.op);
         !known || !matches!(node.domain.as_str(), "" | "com.microsoft" | region::DOMAIN)

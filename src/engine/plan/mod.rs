@@ -6,9 +6,10 @@
 //!    runs band by band, so that what lies between them never leaves the cache.
 //! 2. `arena` gives every tensor a place in one block of memory, shared by tensors that never live at the same time.
 //!    What a concatenation joins is written into its output at once.
-//! 3. `stage` packs the weights and computes where every row is read and written.
+//! 3. `build` makes the stages of each chain: packs the weights and computes where every row is read and written.
 
 mod arena;
+mod build;
 mod group;
 mod report;
 mod stage;
@@ -48,7 +49,7 @@ impl Plan {
         for group in &groups {
             steps.push(match group {
                 group::Group::Chain(links) => {
-                    Step::Chain(stage::chain(program, group.ops(), links, &layout.places, kernels))
+                    Step::Chain(build::chain(program, group.ops(), links, &layout.places, kernels))
                 }
                 group::Group::Whole(op) => Step::Whole(*op),
             });
@@ -60,7 +61,7 @@ impl Plan {
         let mut tables = vec![Vec::new(); program.tensors.len()];
         for op in &program.ops {
             if let Kind::Table { tables: entries } = &op.kind {
-                tables[op.output] = stage::tables_stored(entries);
+                tables[op.output] = build::tables_stored(entries);
             }
         }
         let mut program = program.clone();

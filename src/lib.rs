@@ -40,6 +40,7 @@
 //! ```
 
 pub mod camera;
+pub mod clock;
 pub mod dataset;
 pub mod engine;
 pub mod evaluate;

@@ -44,7 +44,11 @@ impl Folder {
         // The listing's own order is the disk's; the plain comparison settles names that differ in zeros only.
         files.sort_by(|a, b| alphanumeric_sort::compare_str(&a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
         name_by_stem(&mut files);
-        Ok(Folder { info: SourceInfo { name, frames: Some(files.len() as u64), fps: None }, files, next: 0 })
+        Ok(Folder {
+            info: SourceInfo { name, frames: Some(files.len() as u64), ..SourceInfo::default() },
+            files,
+            next: 0,
+        })
     }
 }
 

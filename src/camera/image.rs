@@ -36,7 +36,7 @@ impl Still {
             data: picture.data,
             name: path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
         };
-        Ok(Still { info: SourceInfo { name, frames: Some(1), fps: None }, frame: Some(frame) })
+        Ok(Still { info: SourceInfo { name, frames: Some(1), ..SourceInfo::default() }, frame: Some(frame) })
     }
 }
 

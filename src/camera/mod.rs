@@ -49,9 +49,23 @@ pub struct SourceInfo {
     pub frames: Option<u64>,
     /// Frames per second, where the source has a rate.
     pub fps: Option<f64>,
+    /// Whether frames come at their own time and are lost if nobody takes them, as a camera's are.
+    pub live: bool,
 }
 
-/// Why a frame, or a whole stream, could not be had. All but [`SourceError::BrokenFrame`] end the stream.
+/// What a live source has lost since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Frames that were captured and dropped because a newer one came before anybody asked.
+    pub dropped: u64,
+    /// Frames that the camera itself skipped, by its sequence numbers.
+    pub missed: u64,
+    /// How often the camera was closed and opened again.
+    pub reopened: u64,
+}
+
+/// Why a frame, or a whole stream, could not be had. All but [`SourceError::BrokenFrame`] and
+/// [`SourceError::Interrupted`] end the stream.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// One frame is broken; the stream goes on after it.
@@ -62,6 +76,15 @@ pub enum SourceError {
         /// Its number.
         frame: u64,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A live source has no frame for now and goes on trying. While that lasts it is given at least once a second, with
+    /// the same reason as long as the state is the same.
+    #[error("{name}: {reason}; trying again")]
+    Interrupted {
+        /// The stream.
+        name: String,
+        /// What is wrong, without figures that change.
         reason: String,
     },
     /// Nothing lies at this path.
@@ -164,6 +187,11 @@ impl SourceError {
     pub fn is_broken_frame(&self) -> bool {
         matches!(self, SourceError::BrokenFrame { .. })
     }
+
+    /// Whether the stream goes on after this: one frame is lost, or a live source waits for its camera.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, SourceError::BrokenFrame { .. } | SourceError::Interrupted { .. })
+    }
 }
 
 /// A stream of frames.
@@ -171,7 +199,12 @@ pub trait Source: Send {
     /// What is known of the stream.
     fn info(&self) -> &SourceInfo;
 
-    /// The next frame; `None` at the end. After an error for which [`SourceError::is_broken_frame`] holds, the
+    /// The next frame; `None` at the end. After an error for which [`SourceError::goes_on`] holds, the
     /// stream goes on; after any other error it has ended and gives `None`.
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>>;
+
+    /// What a live source has lost so far; a source that waits for its reader loses nothing.
+    fn losses(&self) -> Losses {
+        Losses::default()
+    }
 }

@@ -42,7 +42,7 @@ impl Synthetic {
         let frames = frames
             .map(|frames| frames.parse().map_err(|_| bad(format!("{frames:?} is not a number of frames"))))
             .transpose()?;
-        let info = SourceInfo { name: text.into(), frames, fps: Some(rate.fps()) };
+        let info = SourceInfo { name: text.into(), frames, fps: Some(rate.fps()), live: false };
         Ok(Synthetic { info, width, height, rate: Some(rate), next: 0 })
     }
 }

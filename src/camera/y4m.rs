@@ -152,7 +152,7 @@ impl<R: BufRead> Y4m<R> {
             (Ok(frames), Ok(seconds)) => Rate::new(frames, seconds),
             _ => None,
         };
-        let info = SourceInfo { name: name.into(), frames: None, fps: rate.map(Rate::fps) };
+        let info = SourceInfo { name: name.into(), frames: None, fps: rate.map(Rate::fps), live: false };
         Ok(Y4m { info, decoder, bytes, width, height, format, rate, range, next: 0, done: false })
     }
 }

@@ -9,8 +9,10 @@ mod disk;
 mod error;
 mod folder;
 mod index;
+mod record;
 
 pub use disk::{Disk, RealDisk};
 pub use error::StoreError;
 pub use folder::{Existing, MaskFolder, Picture, Record, free_name};
 pub use index::{Entry, read_index};
+pub use record::{RecordMeta, Throttle};

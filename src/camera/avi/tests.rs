@@ -236,7 +236,10 @@ fn broken_frames_are_passed_and_broken_clips_end() {
 #[test]
 fn the_header_is_shown_before_the_first_frame() {
     let source = Avi::new(Cursor::new(clip(header(), &[])), "clip").expect("a clip");
-    assert_eq!(source.info(), &SourceInfo { name: "clip".into(), frames: Some(3), fps: Some(10.0) });
+    assert_eq!(
+        source.info(),
+        &SourceInfo { name: "clip".into(), frames: Some(3), fps: Some(10.0), live: false }
+    );
 }
 
 proptest! {

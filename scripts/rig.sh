@@ -6,8 +6,8 @@
 #   scripts/rig.sh shell                    boots the board and gives a shell on it; `poweroff -f` ends it
 #
 # The board has /dev/video0 (vivid, a virtual V4L2 camera), /dev/fb0, an empty ext4 on /disk, and the folder
-# RIG_SHARE (target/rig/share) of this machine as /share, where PROGRAM runs. RIG_CPU (cortex-a72) is its processor,
-# RIG_VIVID the parameters of the camera's kernel module.
+# RIG_SHARE (target/rig/share) of this machine as /share, where PROGRAM runs and kernel.log appears. RIG_CPU
+# (cortex-a72) is its processor, RIG_VIVID the parameters of the camera's kernel module.
 set -eu
 . "$(dirname "$0")/env.sh"
 # Where Debian keeps mkfs and depmod.
@@ -88,18 +88,19 @@ prepare() {
     say "target/rig: kernel $version, $(stat -c %s "$rig/initramfs") bytes of initramfs"
 }
 
-# Boots the board with its console on standard input and output.
+# Boots the board with its console on standard input and output, and this folder as its /share.
 boot() {
-    rm -f "$rig/disk.img"
-    truncate -s 256M "$rig/disk.img"
-    mkfs.ext4 -q -F "$rig/disk.img"
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"; [ -z "$terminal" ] || stty "$terminal"' EXIT
+    truncate -s 256M "$work/disk"
+    mkfs.ext4 -q -F -b 4096 "$work/disk"
     qemu-system-aarch64 -M virt -cpu "${RIG_CPU:-cortex-a72}" -smp 2 -m 1024 -nodefaults -display none -no-reboot \
         -global virtio-mmio.force-legacy=false \
         -kernel "$rig/vmlinuz" -initrd "$rig/initramfs" -append "console=ttyAMA0 quiet panic=-1" \
-        -serial "file:$rig/kernel.log" \
+        -serial "file:$1/kernel.log" \
         -chardev stdio,id=console -device virtio-serial-device -device virtconsole,chardev=console \
         -device virtio-gpu-device,xres=640,yres=480 \
-        -drive "file=$rig/disk.img,format=raw,if=none,id=disk" -device virtio-blk-device,drive=disk \
+        -drive "file=$work/disk,format=raw,if=none,id=disk" -device virtio-blk-device,drive=disk \
         -fsdev "local,id=share,path=$1,security_model=none" -device virtio-9p-device,fsdev=share,mount_tag=share
 }
 
@@ -107,6 +108,7 @@ boot() {
 devices="modprobe virtio_gpu; modprobe vivid ${RIG_VIVID:-n_devs=1 node_types=1 num_inputs=1 input_types=0 multiplanar=1}; mount /dev/vda /disk"
 
 prepare
+terminal=
 share=$(realpath -m "${RIG_SHARE:-target/rig/share}")
 mkdir -p "$share"
 case ${1:-} in
@@ -114,8 +116,7 @@ case ${1:-} in
 shell)
     # A terminal of its own on the console, so that keys are echoed.
     printf '%s\nstty sane\nexec setsid sh -c "sh -i </dev/hvc0 >/dev/hvc0 2>&1"\n' "$devices" >"$share/start"
-    settings=$(stty -g)
-    trap 'stty "$settings"' EXIT
+    terminal=$(stty -g)
     stty raw -echo
     boot "$share"
     ;;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -38,13 +39,23 @@ impl Rig {
         Some(Rig { folder: path("SEDGE_RIG")?, program: path("SEDGE_DEVICE")?, network: network.into() })
     }
 
+    /// A number that changes with the program.
+    pub fn program_hash(&self) -> Result<u64, Failure> {
+        let mut hasher = DefaultHasher::new();
+        let bytes =
+            fs::read(&self.program).map_err(|error| format!("{}: {error}", self.program.display()))?;
+        bytes.hash(&mut hasher);
+        Ok(hasher.finish())
+    }
+
     /// Boots a board with this processor and disk. The program is at `/share/sedge`, the network at
     /// `/share/tiny.onnx`; `/share` is a folder that both machines see.
     pub fn boot(&self, processor: &str, disk: &Disk) -> Result<Board, Failure> {
         disk.prepare()?;
         let share = tempfile::tempdir().map_err(|error| error.to_string())?;
         for (from, name) in [(&self.program, "sedge"), (&self.network, "tiny.onnx")] {
-            fs::copy(from, share.path().join(name)).map_err(|error| format!("{}: {error}", from.display()))?;
+            fs::copy(from, share.path().join(name))
+                .map_err(|error| format!("{}: {error}", from.display()))?;
         }
         Board::start(self, processor, disk, share)
     }
@@ -65,11 +76,19 @@ impl Board {
     fn start(rig: &Rig, processor: &str, disk: &Disk, share: TempDir) -> Result<Board, Failure> {
         // The program's own console is a socket, so that its lines do not mix with the answers to commands.
         let socket = share.path().join("program.socket");
-        let listener = UnixListener::bind(&socket).map_err(|error| format!("{}: {error}", socket.display()))?;
+        let listener =
+            UnixListener::bind(&socket).map_err(|error| format!("{}: {error}", socket.display()))?;
         let mut command = Command::new("qemu-system-aarch64");
         command
             .args(["-M", "virt", "-cpu", processor, "-smp", "2", "-m", "1024"])
-            .args(["-nodefaults", "-display", "none", "-no-reboot", "-global", "virtio-mmio.force-legacy=false"])
+            .args([
+                "-nodefaults",
+                "-display",
+                "none",
+                "-no-reboot",
+                "-global",
+                "virtio-mmio.force-legacy=false",
+            ])
             .arg("-kernel")
             .arg(rig.folder.join("vmlinuz"))
             .arg("-initrd")
@@ -136,11 +155,6 @@ impl Board {
         let program = format!("sh -c 'echo $$ >/run/sedge.pid; exec /share/sedge {arguments}'");
         self.sh(&format!("{{ {program}; echo \"rig: ended with $?\"; }} >/dev/hvc1 2>&1 &"))?;
         Ok(())
-    }
-
-    /// Sends the program a signal, such as `TERM`.
-    pub fn signal(&mut self, signal: &str) -> Result<(), Failure> {
-        self.sh(&format!("kill -{signal} \"$(cat /run/sedge.pid)\"")).map(drop)
     }
 
     /// The next line of the program, or `None` where none comes in time.

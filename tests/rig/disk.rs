@@ -94,13 +94,20 @@ impl Disk {
     pub fn qemu_arguments(&self) -> Vec<String> {
         let file = |name: &str, path: PathBuf| {
             let path = path.display();
-            format!(r#"{{"driver":"file","node-name":"{name}","filename":"{path}","cache":{{"no-flush":true}}}}"#)
+            format!(
+                r#"{{"driver":"file","node-name":"{name}","filename":"{path}","cache":{{"no-flush":true}}}}"#
+            )
         };
         let mut arguments = vec!["-blockdev".into(), file("image", self.image())];
         let mut drive = "image";
         if self.logged {
             let logged = r#"{"driver":"blklogwrites","node-name":"logged","file":"image","log":"log"}"#;
-            arguments.extend(["-blockdev".into(), file("log", self.log()), "-blockdev".into(), logged.into()]);
+            arguments.extend([
+                "-blockdev".into(),
+                file("log", self.log()),
+                "-blockdev".into(),
+                logged.into(),
+            ]);
             drive = "logged";
         }
         arguments.extend(["-device".into(), format!("virtio-blk-device,drive={drive},write-cache=on")]);
@@ -114,8 +121,7 @@ impl Disk {
         let log = File::open(self.log()).map_err(|error| error.to_string())?;
         let writes = read_log(BufReader::new(log))?;
         let flushed = writes.iter().rposition(|write| write.flush).map_or(0, |last| last + 1);
-        let image =
-            OpenOptions::new().write(true).open(self.start()).map_err(|error| error.to_string())?;
+        let image = OpenOptions::new().write(true).open(self.start()).map_err(|error| error.to_string())?;
         let (mut late, mut kept) = (0, 0);
         for (at, write) in writes.iter().enumerate() {
             let sectors = write.data.chunks(SECTOR).enumerate();

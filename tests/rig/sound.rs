@@ -23,7 +23,8 @@ pub fn has_its_devices(rig: &Rig, processor: &str) -> Result<(), Failure> {
     for device in ["/dev/video0", "/dev/fb0", "/disk/lost+found"] {
         board.sh(&format!("test -e {device}"))?;
     }
-    let screen = board.sh("cat /sys/class/graphics/fb0/virtual_size /sys/class/graphics/fb0/bits_per_pixel")?;
+    let screen =
+        board.sh("cat /sys/class/graphics/fb0/virtual_size /sys/class/graphics/fb0/bits_per_pixel")?;
     if screen != "640,480\n32" {
         return Err(format!("the screen is {screen:?}"));
     }
@@ -60,7 +61,9 @@ pub fn loses_what_was_not_flushed(rig: &Rig, processor: &str) -> Result<(), Fail
         }
         board.switch_off()?;
         if left.join(" ") != wanted || late == 0 {
-            return Err(format!("{cache:?}, {late} writes after the last flush: {left:?} is left, not {wanted:?}"));
+            return Err(format!(
+                "{cache:?}, {late} writes after the last flush: {left:?} is left, not {wanted:?}"
+            ));
         }
     }
     Ok(())

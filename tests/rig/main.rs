@@ -4,7 +4,9 @@ mod board;
 mod camera;
 mod disk;
 mod power;
+#[path = "../program/mod.rs"]
 mod program;
+mod run;
 mod sound;
 mod storage;
 #[path = "../tiny/mod.rs"]
@@ -19,12 +21,13 @@ const PROCESSORS: [&str; 2] = ["cortex-a72", "cortex-a76"];
 type Check = fn(&Rig, &str) -> Result<(), Failure>;
 
 /// Scenarios that run on the first processor alone: what they show does not depend on it.
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 13] = [
     ("the_rig::has_its_devices", sound::has_its_devices),
     ("the_rig::loses_what_was_not_flushed", sound::loses_what_was_not_flushed),
     ("the_rig::fails_and_recovers_as_a_disk", sound::fails_and_recovers_as_a_disk),
     ("camera::is_picked_up_again", camera::is_picked_up_again),
     ("camera::shows_every_format", camera::shows_every_format),
+    ("camera::shows_the_masks", camera::shows_the_masks),
     ("storage::a_foreign_file_fills_the_disk", storage::a_foreign_file_fills_the_disk),
     ("storage::the_disk_turns_read_only", storage::the_disk_turns_read_only),
     ("storage::the_disk_fails", storage::the_disk_fails),

@@ -2,8 +2,8 @@
 
 use crate::board::{Board, Failure, Rig};
 use crate::disk::Disk;
-use crate::program::{
-    self, Config, STORE, end, list, verify, wait_for_masks, wait_for_recovery, wait_for_trouble,
+use crate::run::{
+    self, Config, Listed, STORE, end, list, verify, wait_for_masks, wait_for_recovery, wait_for_trouble,
 };
 use crate::sound::{BREAK, BREAKABLE, MEND};
 
@@ -17,7 +17,7 @@ fn board_with_disk(rig: &Rig, processor: &str) -> Result<Board, Failure> {
 /// Starts the program, and after some masks gives the disk a trouble, which it must tell; then mends the disk, which it
 /// must tell, too, and go on; at the end all is whole.
 fn falls_and_rises(board: &mut Board, config: &Config, harm: &str, mend: &str) -> Result<(), Failure> {
-    program::start(board, config)?;
+    run::start(board, config)?;
     wait_for_masks(board, 20)?;
     let before = list(board)?;
     board.sh(harm)?;
@@ -69,7 +69,7 @@ pub fn the_disk_fails(rig: &Rig, processor: &str) -> Result<(), Failure> {
 
 pub fn the_mount_is_missing(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = rig.boot(processor, &Disk::ext4(64)?)?;
-    program::start(&mut board, &Config::new().with("store", "mount", "\"/disk\""))?;
+    run::start(&mut board, &Config::new().with("store", "mount", "\"/disk\""))?;
     wait_for_trouble(&mut board, "store")?;
     if !board.sh("ls -A /disk")?.is_empty() {
         return Err(board.failure("it writes to the system's disk while the card is missing"));
@@ -86,7 +86,7 @@ pub fn the_clock_jumps(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = board_with_disk(rig, processor)?;
     // Small segments, so that an age in wall time would have something to delete.
     let config = Config::new().with("store", "max_age", "\"30d\"").with("store", "segment_bytes", "65536");
-    program::start(&mut board, &config)?;
+    run::start(&mut board, &config)?;
     for seconds in [0, -3600, 5 * 365 * 86_400_i64] {
         board.sh(&format!("date -s \"@$(( $(date +%s) + {seconds} ))\""))?;
         wait_for_masks(&mut board, 40)?;
@@ -94,12 +94,12 @@ pub fn the_clock_jumps(rig: &Rig, processor: &str) -> Result<(), Failure> {
     end(&mut board)?;
     let whole = verify(&mut board)?;
     let masks = list(&mut board)?;
-    let in_order = |pair: &[program::Listed]| {
-        let (a, b) = (&pair[0], &pair[1]);
-        b.sequence == a.sequence + 1 && b.frame > a.frame && b.monotonic > a.monotonic
+    let in_order = |(a, b): (&Listed, &Listed)| {
+        b.sequence == a.sequence + 1 && b.frame > a.frame && b.monotonic_us > a.monotonic_us
     };
-    if whole < 120 || masks[0].sequence != 0 || !masks.windows(2).all(in_order) {
-        let lines: Vec<&str> = masks.iter().map(|mask| mask.line.as_str()).collect();
+    let pairs = masks.iter().zip(&masks[1..]).map(|((a, _), (b, _))| (a, b));
+    if whole < 120 || masks[0].0.sequence > 1 || !pairs.clone().all(in_order) {
+        let lines: Vec<&str> = masks.iter().map(|(_, line)| line.as_str()).collect();
         return Err(board.failure(&format!("{whole} masks, not in order:\n{}", lines.join("\n"))));
     }
     board.switch_off()
@@ -109,7 +109,7 @@ pub fn a_second_run_goes_on(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = board_with_disk(rig, processor)?;
     let mut last = 0;
     for _ in 0..2 {
-        program::start(&mut board, &Config::new())?;
+        run::start(&mut board, &Config::new())?;
         wait_for_masks(&mut board, 10)?;
         end(&mut board)?;
         let whole = verify(&mut board)?;

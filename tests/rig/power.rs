@@ -130,7 +130,7 @@ struct Known {
 fn cut_one_disk(rig: &Rig, processor: &str, number: u64, cuts: u64) -> Result<Tally, Failure> {
     let mut chance = Chance(number);
     let disk = Disk::with_write_cache(64)?;
-    let sync = if number % 2 == 0 { SYNC } else { Duration::ZERO };
+    let sync = if number.is_multiple_of(2) { SYNC } else { Duration::ZERO };
     let mut tally = Tally { cuts, ..Tally::default() };
     // What the store held before the run at hand: it must never change again.
     let mut held = Vec::new();

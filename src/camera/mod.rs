@@ -203,6 +203,12 @@ pub trait Source: Send {
     /// stream goes on; after any other error it has ended and gives `None`.
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>>;
 
+    /// Whether the source itself reads its camera all the time and gives the newest frame when it is asked. Any other live source
+    /// must be read all the time, or its frames grow old in a pipe.
+    fn keeps_newest(&self) -> bool {
+        false
+    }
+
     /// What a live source has lost so far; a source that waits for its reader loses nothing.
     fn losses(&self) -> Losses {
         Losses::default()

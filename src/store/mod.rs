@@ -7,9 +7,11 @@
 
 mod disk;
 mod error;
+pub mod export;
 mod folder;
 mod index;
 mod record;
+pub mod rules;
 
 pub use disk::{Disk, RealDisk};
 pub use error::StoreError;

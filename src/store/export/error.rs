@@ -106,6 +106,16 @@ pub enum ExportError {
         /// All names.
         known: String,
     },
+    /// A mask was made by another model than those before.
+    #[error(
+        "mask {sequence} is of a model with other classes than those before; export the two apart, with --to {} and \
+         --from {sequence}",
+        sequence.saturating_sub(1)
+    )]
+    OtherClasses {
+        /// Its place in the store.
+        sequence: u64,
+    },
     /// No whole mask lies in the range.
     #[error("{} holds no whole mask{range}, so there is nothing to export", folder.display())]
     Nothing {

@@ -1,5 +1,6 @@
 //! A folder of PNG masks and its index, read mask by mask, also while a run is writing to it.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::os::unix::fs::MetadataExt;
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ReadError;
-use super::masks::StoredMask;
-use crate::mask::png;
+use super::masks::{Reading, StoredMask};
+use crate::mask::{Class, png};
+use crate::store::folder::CLASSES;
 use crate::store::index::INDEX;
 use crate::store::{Entry, RecordMeta, StoreError};
 
@@ -16,6 +18,7 @@ use crate::store::{Entry, RecordMeta, StoreError};
 pub(super) struct FolderReader {
     folder: PathBuf,
     index: PathBuf,
+    classes: Vec<Class>,
     file: BufReader<File>,
     /// The line that is being written, as far as it is there.
     line: Vec<u8>,
@@ -23,26 +26,29 @@ pub(super) struct FolderReader {
     position: u64,
     /// Lines before it, which number the masks.
     lines: u64,
+    /// The last masks before the end, where these were asked for.
+    waiting: VecDeque<Result<(u64, Entry), ReadError>>,
 }
 
 impl FolderReader {
     /// Reads `folder` from its first mask.
+    ///
+    /// # Errors
+    /// [`ReadError::Classes`], [`ReadError::Store`].
     pub(super) fn open(folder: &Path) -> Result<FolderReader, ReadError> {
+        let list = folder.join(CLASSES);
+        let bytes = fs::read(&list).map_err(StoreError::disk("read", &list))?;
+        let classes = serde_json::from_slice(&bytes)
+            .map_err(|error| ReadError::Classes { path: list, reason: error.to_string() })?;
         let index = folder.join(INDEX);
-        let file = File::open(&index).map_err(StoreError::disk("read", &index))?;
+        let file = BufReader::new(File::open(&index).map_err(StoreError::disk("read", &index))?);
         let folder = folder.to_owned();
-        Ok(FolderReader {
-            folder,
-            index,
-            file: BufReader::new(file),
-            line: Vec::new(),
-            position: 0,
-            lines: 0,
-        })
+        let (line, waiting) = (Vec::new(), VecDeque::new());
+        Ok(FolderReader { folder, index, classes, file, line, position: 0, lines: 0, waiting })
     }
 
     /// The next entry with its number; `None` where no further line is whole.
-    pub(super) fn next_entry(&mut self) -> Option<Result<(u64, Entry), ReadError>> {
+    fn next_entry(&mut self) -> Option<Result<(u64, Entry), ReadError>> {
         match self.file.read_until(b'\n', &mut self.line) {
             Err(source) => return Some(Err(StoreError::disk("read", &self.index)(source).into())),
             Ok(bytes) => self.position += bytes as u64,
@@ -60,13 +66,8 @@ impl FolderReader {
         })
     }
 
-    /// How many entries have been read or skipped; the number of the next one.
-    pub(super) fn lines(&self) -> u64 {
-        self.lines
-    }
-
     /// The mask of an entry.
-    pub(super) fn load(&self, sequence: u64, entry: Entry) -> Result<StoredMask, ReadError> {
+    fn load(&self, sequence: u64, entry: Entry) -> Result<StoredMask, ReadError> {
         let path = self.folder.join(&entry.file);
         let what = || format!("mask {sequence} ({})", path.display());
         // An index from elsewhere must not reach out of its folder.
@@ -94,11 +95,53 @@ impl FolderReader {
         let meta = RecordMeta { frame: entry.frame, time, name: entry.name, ..RecordMeta::default() };
         Ok(StoredMask { sequence, meta, mask })
     }
+}
 
-    /// Begins anew where the index is another one now, as after `sedge run --overwrite`.
-    pub(super) fn follow(&mut self) -> Result<(), ReadError> {
+impl Iterator for FolderReader {
+    type Item = Result<StoredMask, ReadError>;
+
+    fn next(&mut self) -> Option<Result<StoredMask, ReadError>> {
+        let entry = match self.waiting.pop_front() {
+            Some(entry) => entry,
+            None => self.next_entry()?,
+        };
+        Some(entry.and_then(|(sequence, entry)| self.load(sequence, entry)))
+    }
+}
+
+impl Reading for FolderReader {
+    fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    fn skip_to(&mut self, sequence: u64) -> Result<(), ReadError> {
+        while self.lines < sequence {
+            match self.next_entry() {
+                None => break,
+                Some(Err(error)) if !error.is_damage() => return Err(error),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_to_last(&mut self, count: usize) -> Result<(), ReadError> {
+        while let Some(entry) = self.next_entry() {
+            if entry.as_ref().is_err_and(|error| !error.is_damage()) {
+                return entry.map(drop);
+            }
+            self.waiting.push_back(entry);
+            if self.waiting.len() > count {
+                self.waiting.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self) -> Result<(), ReadError> {
         let Ok(now) = fs::metadata(&self.index) else { return Ok(()) };
         let Ok(open) = self.file.get_ref().metadata() else { return Ok(()) };
+        // Another index is there now, as after `sedge run --overwrite`.
         if (now.dev(), now.ino()) != (open.dev(), open.ino()) {
             *self = FolderReader::open(&self.folder)?;
         } else if now.len() < self.position {
@@ -107,6 +150,10 @@ impl FolderReader {
             (self.position, self.lines) = (0, 0);
         }
         Ok(())
+    }
+
+    fn torn_bytes(&self) -> u64 {
+        self.line.len() as u64
     }
 }
 

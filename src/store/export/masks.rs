@@ -1,6 +1,5 @@
 //! The masks of a run one after the other, whichever way the run stored them.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::ReadError;
 use super::folder::FolderReader;
 use crate::mask::{Class, Mask};
-use crate::store::folder::CLASSES;
+use crate::store::folder::{CLASSES, unique_names};
 use crate::store::{RecordMeta, StoreError};
 
 /// A mask from a store.
@@ -22,22 +21,26 @@ pub struct StoredMask {
     pub mask: Mask,
 }
 
-/// The masks in a folder, in the order in which they were stored; holds one at a time.
-///
-/// As an iterator it gives `None` at the end for now: where a run goes on writing, it gives masks again later. After an
-/// error for which [`ReadError::is_damage`] holds, the masks behind the damage follow.
-pub struct Masks {
-    folder: PathBuf,
-    classes: Vec<Class>,
-    reader: FolderReader,
-    /// The last masks before the end, where these were asked for.
-    waiting: VecDeque<Waiting>,
+/// One kind of store, as it is read. What each method promises is said at [`Masks`].
+pub(super) trait Reading: Iterator<Item = Result<StoredMask, ReadError>> {
+    fn classes(&self) -> &[Class];
+    fn skip_to(&mut self, sequence: u64) -> Result<(), ReadError>;
+    fn skip_to_last(&mut self, count: usize) -> Result<(), ReadError>;
+    fn follow(&mut self) -> Result<(), ReadError>;
+    fn torn_bytes(&self) -> u64;
 }
 
-type Waiting = Result<(u64, crate::store::Entry), ReadError>;
+/// The masks in a folder, in the order in which they were stored; holds one at a time.
+///
+/// As an iterator it gives `None` at the end for now: where a run goes on writing, it gives masks again after
+/// [`Masks::follow`]. After an error for which [`ReadError::is_damage`] holds, the masks behind the damage follow.
+pub struct Masks {
+    folder: PathBuf,
+    reading: Box<dyn Reading>,
+}
 
 impl Masks {
-    /// Opens a folder that a run wrote.
+    /// Opens a folder that a run wrote: one of PNG, or one of segments.
     ///
     /// # Errors
     /// [`ReadError`] where it is missing, no folder or no store.
@@ -51,18 +54,10 @@ impl Masks {
             }
             Err(source) => return Err(StoreError::disk("read", folder)(source).into()),
         }
-        let list = folder.join(CLASSES);
-        let bytes = match fs::read(&list) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(ReadError::NoStore { path: path() });
-            }
-            Err(source) => return Err(StoreError::disk("read", &list)(source).into()),
-        };
-        let classes = serde_json::from_slice(&bytes)
-            .map_err(|error| ReadError::Classes { path: list, reason: error.to_string() })?;
-        let reader = FolderReader::open(folder)?;
-        Ok(Masks { folder: path(), classes, reader, waiting: VecDeque::new() })
+        if !folder.join(CLASSES).exists() {
+            return Err(ReadError::NoStore { path: path() });
+        }
+        Ok(Masks { folder: path(), reading: Box::new(FolderReader::open(folder)?) })
     }
 
     /// The folder.
@@ -70,9 +65,17 @@ impl Masks {
         &self.folder
     }
 
-    /// The classes of the model that made the masks.
+    /// The classes of the model that made the last mask that was read; of the first one before that.
     pub fn classes(&self) -> &[Class] {
-        &self.classes
+        self.reading.classes()
+    }
+
+    /// What the class of an id is called; no two alike.
+    pub fn name(&self, id: u8) -> String {
+        match self.classes().iter().any(|class| class.id == id) {
+            true => unique_names(self.classes()).swap_remove(usize::from(id)),
+            false => format!("class {id}"),
+        }
     }
 
     /// Goes on to the last `count` masks that there are now, without looking at those before.
@@ -80,39 +83,29 @@ impl Masks {
     /// # Errors
     /// [`ReadError`] where the store fails; damage is met when the masks are read.
     pub fn skip_to_last(&mut self, count: usize) -> Result<(), ReadError> {
-        while let Some(entry) = self.reader.next_entry() {
-            if entry.as_ref().is_err_and(|error| !error.is_damage()) {
-                return entry.map(drop);
-            }
-            self.waiting.push_back(entry);
-            if self.waiting.len() > count {
-                self.waiting.pop_front();
-            }
-        }
-        Ok(())
+        self.reading.skip_to_last(count)
     }
 
-    /// Goes on to the mask `sequence`, without looking at those before.
+    /// Goes on to the mask `sequence` or the first behind it, without looking at those before; only forward.
     ///
     /// # Errors
     /// [`ReadError`] where the store fails.
     pub fn skip_to(&mut self, sequence: u64) -> Result<(), ReadError> {
-        while self.reader.lines() < sequence {
-            match self.reader.next_entry() {
-                None => break,
-                Some(Err(error)) if !error.is_damage() => return Err(error),
-                Some(_) => {}
-            }
-        }
-        Ok(())
+        self.reading.skip_to(sequence)
     }
 
-    /// Looks whether the store has been replaced by another since; its masks then come from the first on.
+    /// Looks what has come to the store since. Where another one has replaced it, its masks come from the first on.
     ///
     /// # Errors
-    /// [`ReadError`] where the new one cannot be read.
+    /// [`ReadError`] where the store fails.
     pub fn follow(&mut self) -> Result<(), ReadError> {
-        self.reader.follow()
+        self.reading.follow()
+    }
+
+    /// Bytes behind the last mask that are no whole one, as far as has been read: those of a writer at work, or what a
+    /// power cut left.
+    pub fn torn_bytes(&self) -> u64 {
+        self.reading.torn_bytes()
     }
 }
 
@@ -120,10 +113,6 @@ impl Iterator for Masks {
     type Item = Result<StoredMask, ReadError>;
 
     fn next(&mut self) -> Option<Result<StoredMask, ReadError>> {
-        let entry = match self.waiting.pop_front() {
-            Some(entry) => entry,
-            None => self.reader.next_entry()?,
-        };
-        Some(entry.and_then(|(sequence, entry)| self.reader.load(sequence, entry)))
+        self.reading.next()
     }
 }

@@ -36,6 +36,7 @@ pub use masks::{Masks, StoredMask};
 pub use time::utc;
 pub use verify::{Verified, verify};
 
+use crate::mask::Class;
 use selection::Selection;
 
 /// What masks are exported as.
@@ -111,31 +112,17 @@ pub fn export(
     mut masks: Masks,
     format: Format,
     out: &Path,
-    options: Options,
+    mut options: Options,
     watch: &mut dyn FnMut(Event),
 ) -> Result<Summary, ExportError> {
-    let selection = Selection::new(masks.classes(), options.classes.as_deref())?;
-    let overwrite = options.overwrite;
     if is_of_store(masks.folder(), out) {
         return Err(ExportError::OwnStore { path: out.to_owned() });
     }
     masks.skip_to(options.from.unwrap_or(0))?;
     // The export begins with the first whole mask, so that an empty store leaves nothing behind.
-    let mut exporter: Option<Box<dyn Exporter>> = None;
-    let mut new = Some(move || -> Result<Box<dyn Exporter>, ExportError> {
-        Ok(match format {
-            Format::Png => Box::new(pictures::Pictures::create(out, selection, overwrite)?),
-            Format::Coco => Box::new(coco::Coco::create(out, selection, overwrite)?),
-            Format::Cvat => Box::new(cvat::Cvat::create(out, selection, overwrite)?),
-            Format::Csv => Box::new(shares::Shares::create(out, selection, overwrite)?),
-            Format::Sheet => Box::new(sheet::Sheet::create(out, selection, overwrite)?),
-            Format::Y4m => {
-                Box::new(video::Video::create(out, selection, overwrite, options.frames, options.fps)?)
-            }
-        })
-    });
+    let mut begun: Option<(Vec<Class>, Box<dyn Exporter>)> = None;
     let mut summary = Summary::default();
-    for stored in &mut masks {
+    while let Some(stored) = masks.next() {
         let stored = match stored {
             Ok(stored) => stored,
             Err(error) if error.is_damage() => {
@@ -145,20 +132,28 @@ pub fn export(
             }
             Err(error) => return Err(error.into()),
         };
-        if options.to.is_some_and(|to| stored.sequence > to) {
+        let sequence = stored.sequence;
+        if options.to.is_some_and(|to| sequence > to) {
             break;
         }
-        if let Some(new) = new.take() {
-            exporter = Some(new()?);
+        let (classes, exporter) = match &mut begun {
+            Some(begun) => begun,
+            None => {
+                let classes = masks.classes().to_vec();
+                let selection = Selection::new(&classes, options.classes.as_deref())?;
+                let exporter = exporter(format, out, selection, &mut options)?;
+                begun.insert((classes, exporter))
+            }
+        };
+        if masks.classes() != classes {
+            return Err(ExportError::OtherClasses { sequence });
         }
-        if let Some(exporter) = &mut exporter {
-            exporter.put(&stored)?;
-        }
+        exporter.put(&stored)?;
         summary.masks += 1;
-        summary.range = Some((summary.range.map_or(stored.sequence, |(first, _)| first), stored.sequence));
+        summary.range = Some((summary.range.map_or(sequence, |(first, _)| first), sequence));
         watch(Event::Exported);
     }
-    let Some(exporter) = exporter else {
+    let Some((_, exporter)) = begun else {
         let range = match (options.from, options.to) {
             (None, None) => String::new(),
             (from, None) => format!(" from {} on", from.unwrap_or(0)),
@@ -168,6 +163,27 @@ pub fn export(
     };
     summary.bytes = exporter.finish()?;
     Ok(summary)
+}
+
+/// Begins an export.
+fn exporter(
+    format: Format,
+    out: &Path,
+    selection: Selection,
+    options: &mut Options,
+) -> Result<Box<dyn Exporter>, ExportError> {
+    let overwrite = options.overwrite;
+    Ok(match format {
+        Format::Png => Box::new(pictures::Pictures::create(out, selection, overwrite)?),
+        Format::Coco => Box::new(coco::Coco::create(out, selection, overwrite)?),
+        Format::Cvat => Box::new(cvat::Cvat::create(out, selection, overwrite)?),
+        Format::Csv => Box::new(shares::Shares::create(out, selection, overwrite)?),
+        Format::Sheet => Box::new(sheet::Sheet::create(out, selection, overwrite)?),
+        Format::Y4m => {
+            let (frames, fps) = (options.frames.take(), options.fps);
+            Box::new(video::Video::create(out, selection, overwrite, frames, fps)?)
+        }
+    })
 }
 
 /// Whether `out` is the folder of the store itself or a file that lies in it.

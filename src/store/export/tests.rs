@@ -206,7 +206,10 @@ fn damaged_masks_are_told_and_passed_over() {
     let mut tell = |error: &ReadError| {
         told.push(error.to_string().replace(&path.display().to_string(), "MASKS"));
     };
-    assert_eq!(verify(&path, &mut tell).unwrap(), Verified { whole: 1, damaged: 3 });
+    assert_eq!(
+        verify(&path, &mut tell).unwrap(),
+        Verified { whole: 1, damaged: 3, missing: 0, torn_bytes: 0 }
+    );
     assert_eq!(
         told,
         [

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use sedge::store::export::{Masks, ReadError, StoredMask, utc};
+use sedge::store::StoredMask;
+use sedge::store::export::{Masks, ReadError, utc};
 use serde_json::{Map, Value, json};
 
 /// Time between two looks at the store.
@@ -43,7 +44,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     while !stop.load(Ordering::Relaxed) {
         match masks.next() {
             Some(Ok(stored)) => {
-                let line = if args.json { json_line(&masks, &stored).to_string() } else { text_line(&masks, &stored) };
+                let line = if args.json {
+                    json_line(&masks, &stored).to_string()
+                } else {
+                    text_line(&masks, &stored)
+                };
                 match writeln!(out, "{line}").and_then(|()| out.flush()) {
                     // Whoever reads has seen enough.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),

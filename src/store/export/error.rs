@@ -24,7 +24,7 @@ pub enum ReadError {
     },
     /// The folder is not one of a run.
     #[error(
-        "{} holds no store of masks; give the folder that `sedge run --out` wrote, in which classes.json lies",
+        "{} holds no store of masks; give the folder that `sedge run --out` wrote or [store] path names",
         path.display()
     )]
     NoStore {
@@ -55,7 +55,7 @@ pub enum ReadError {
 impl ReadError {
     /// Whether only this mask is lost, and those after it can be read.
     pub fn is_damage(&self) -> bool {
-        matches!(self, ReadError::Damaged { .. })
+        matches!(self, ReadError::Damaged { .. } | ReadError::Store(StoreError::Damaged { .. }))
     }
 }
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ReadError;
-use super::masks::{Reading, StoredMask};
+use super::masks::Reading;
 use crate::mask::{Class, png};
 use crate::store::folder::CLASSES;
 use crate::store::index::INDEX;
-use crate::store::{Entry, RecordMeta, StoreError};
+use crate::store::{Entry, RecordMeta, StoreError, StoredMask};
 
 /// A place in the index of a folder of masks. At the index's end there is nothing to read until the run goes on.
 pub(super) struct FolderReader {

@@ -6,20 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::ReadError;
 use super::folder::FolderReader;
-use crate::mask::{Class, Mask};
+use super::segments::SegmentsReader;
+use crate::mask::Class;
 use crate::store::folder::{CLASSES, unique_names};
-use crate::store::{RecordMeta, StoreError};
-
-/// A mask from a store.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredMask {
-    /// Its place in the store, from 0; frames' numbers begin anew with every run, these do not.
-    pub sequence: u64,
-    /// What the store keeps beside it.
-    pub meta: RecordMeta,
-    /// The mask.
-    pub mask: Mask,
-}
+use crate::store::{StoreError, StoredMask};
 
 /// One kind of store, as it is read. What each method promises is said at [`Masks`].
 pub(super) trait Reading: Iterator<Item = Result<StoredMask, ReadError>> {
@@ -54,10 +44,11 @@ impl Masks {
             }
             Err(source) => return Err(StoreError::disk("read", folder)(source).into()),
         }
-        if !folder.join(CLASSES).exists() {
-            return Err(ReadError::NoStore { path: path() });
-        }
-        Ok(Masks { folder: path(), reading: Box::new(FolderReader::open(folder)?) })
+        let reading: Box<dyn Reading> = match folder.join(CLASSES).exists() {
+            true => Box::new(FolderReader::open(folder)?),
+            false => Box::new(SegmentsReader::open(folder)?),
+        };
+        Ok(Masks { folder: path(), reading })
     }
 
     /// The folder.

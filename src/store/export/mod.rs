@@ -21,6 +21,7 @@ mod frames;
 mod masks;
 mod output;
 mod pictures;
+mod segments;
 mod selection;
 mod shares;
 mod sheet;
@@ -32,11 +33,12 @@ use std::path::Path;
 
 pub use error::{ExportError, ReadError};
 pub use frames::FrameFeed;
-pub use masks::{Masks, StoredMask};
+pub use masks::Masks;
 pub use time::utc;
 pub use verify::{Verified, verify};
 
 use crate::mask::Class;
+use crate::store::StoredMask;
 use selection::Selection;
 
 /// What masks are exported as.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::camera;
+use crate::clock::{Clock, ManualClock};
 use crate::frame::Frame;
 use crate::mask::{Mask, classes_from_names, png};
-use crate::store::{Existing, MaskFolder, Record, read_index};
+use crate::store::segments::{StoreOptions, Sync};
+use crate::store::{Existing, MaskFolder, Record, RecordMeta, SegmentStore, read_index};
 
 fn mask(rows: &[&str]) -> Mask {
     let data = rows.concat().bytes().map(|digit| digit - b'0').collect();
@@ -257,7 +259,7 @@ fn what_cannot_be_exported_is_told() {
             "o",
             Format::Csv,
             Options::default(),
-            format!("DIR/empty holds no store of masks; {give}, in which classes.json lies"),
+            format!("DIR/empty holds no store of masks; {give} or [store] path names"),
         ),
         (
             "damaged",
@@ -387,4 +389,96 @@ fn a_growing_store_is_followed() {
     put(Existing::Overwrite, 1);
     masks.follow().unwrap();
     assert_eq!(frames(&mut masks), [(0, 1)]);
+}
+
+/// A store of segments with masks of 4x3 pixels whose upper left one is of class 1 in every third, 1 s apart.
+fn segments(path: &Path, classes: &[&str], masks: u64) {
+    let clock = ManualClock::new(Duration::from_secs(100), 1_780_219_613_000_000);
+    let options = StoreOptions { sync: Sync::Record, segment_bytes: 4096, ..StoreOptions::default() };
+    let classes = classes_from_names(classes);
+    let (mut store, _) = SegmentStore::open(path, &classes, options, Box::new(clock.clone())).unwrap();
+    for frame in 0..masks {
+        let (monotonic, wall_us) = (clock.monotonic(), clock.wall_us());
+        let time = Duration::from_secs(frame);
+        let meta = RecordMeta { frame, time, monotonic, wall_us, ..RecordMeta::default() };
+        let upper = if frame % 3 == 0 { "1000" } else { "0000" };
+        store.put(&meta, &mask(&[upper, "0000", "0000"])).unwrap();
+        clock.advance(Duration::from_secs(1));
+    }
+    store.close().unwrap();
+}
+
+#[test]
+fn segments_are_exported_verified_and_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, out) = (folder.path().join("store"), folder.path().join("out"));
+    segments(&path, &["background", "cat"], 300);
+    assert!(fs::read_dir(&path).unwrap().count() > 4, "several segments");
+    let options = |from, to| Options { from, to, overwrite: true, ..Options::default() };
+    run(&path, Format::Csv, &out, options(Some(299), None)).unwrap();
+    let head = "sequence,frame,time_s,monotonic_s,captured_utc,background,cat,(no class)\n";
+    assert_eq!(
+        fs::read_to_string(&out).unwrap(),
+        format!(
+            "{head}299,299,299.000000,399.000000,2026-05-31T09:31:52.000000Z,1.000000,0.000000,0.000000\n"
+        )
+    );
+    run(&path, Format::Coco, &out, options(Some(150), Some(152))).unwrap();
+    let coco: serde_json::Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
+    assert_eq!(coco["images"][0]["date_captured"], "2026-05-31T09:29:23.000000Z");
+    assert_eq!(
+        (coco["images"].as_array().unwrap().len(), &coco["annotations"][1]),
+        (3, &serde_json::Value::Null)
+    );
+
+    let sequences = |masks: &mut Masks| masks.map(|stored| stored.unwrap().sequence).collect::<Vec<u64>>();
+    let mut wrong = Vec::new();
+    for count in [0, 1, 2, 7, 299, 300, 1000] {
+        let mut masks = Masks::open(&path).unwrap();
+        masks.skip_to_last(count).unwrap();
+        let got = sequences(&mut masks);
+        if got != (300 - count.min(300) as u64..300).collect::<Vec<u64>>() {
+            wrong.push(format!("the last {count}: {got:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let mut masks = Masks::open(&path).unwrap();
+    masks.skip_to_last(1).unwrap();
+    assert_eq!(sequences(&mut masks), [299]);
+    segments(&path, &["background", "cat"], 2);
+    masks.follow().unwrap();
+    assert_eq!(sequences(&mut masks), [300, 301]);
+
+    // Another model goes on in the same store.
+    segments(&path, &["background", "dog"], 3);
+    assert_eq!(
+        run(&path, Format::Csv, &out, options(Some(300), None)),
+        Err("mask 302 is of a model with other classes than those before; export the two apart, with --to 301 and \
+             --from 302"
+            .into())
+    );
+    for (from, to, masks) in [(None, Some(301), 302), (Some(302), None, 3)] {
+        let summary = run(&path, Format::Csv, &out, options(from, to)).unwrap();
+        assert_eq!(summary.masks, masks, "from {from:?} to {to:?}");
+    }
+    assert!(
+        fs::read_to_string(&out)
+            .unwrap()
+            .starts_with("sequence,frame,time_s,monotonic_s,captured_utc,background,dog")
+    );
+
+    let mut told = 0;
+    let verified = verify(&path, &mut |_| told += 1).unwrap();
+    assert_eq!(verified, Verified { whole: 305, ..Verified::default() });
+    let mut segments: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|ending| ending == "seg"));
+    segments.sort();
+    let mut bytes = fs::read(&segments[1]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segments[1], bytes).unwrap();
+    let verified = verify(&path, &mut |_| told += 1).unwrap();
+    assert_eq!((verified.whole, verified.damaged, verified.missing, told), (304, 1, 1, 1));
+    let summary = run(&path, Format::Csv, &out, options(None, Some(301))).unwrap();
+    assert_eq!((summary.masks, summary.damaged), (301, 1));
 }

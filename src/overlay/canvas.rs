@@ -7,7 +7,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 /// Interleaved R, G, B as a display.
-pub(super) struct Canvas<'a> {
+pub struct Canvas<'a> {
     rgb: &'a mut [u8],
     width: u32,
     height: u32,
@@ -15,7 +15,7 @@ pub(super) struct Canvas<'a> {
 
 impl<'a> Canvas<'a> {
     /// A display over `3 * width * height` bytes.
-    pub(super) fn new(rgb: &'a mut [u8], width: u32, height: u32) -> Canvas<'a> {
+    pub fn new(rgb: &'a mut [u8], width: u32, height: u32) -> Canvas<'a> {
         Canvas { rgb, width, height }
     }
 

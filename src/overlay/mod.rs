@@ -4,11 +4,13 @@ mod blend;
 mod canvas;
 mod legend;
 
+pub use canvas::Canvas;
+
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
 use crate::mask::{Class, Mask};
-use canvas::Canvas;
+
 
 /// Quality of overlay pictures, 1..=100.
 const JPEG_QUALITY: u8 = 90;

@@ -1,7 +1,7 @@
 # The commands of the project; the work is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help test device models bench peers instructions check fmt lint clean
+.PHONY: help test device deb models bench peers instructions check fmt lint clean
 
 help: ## Lists these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -11,6 +11,9 @@ test: ## Runs every test, here and on the ARM program under qemu; installs what 
 
 device: ## Builds the program for 64-bit ARM boards: target/device/sedge
 	@scripts/device.sh
+
+deb: ## Makes Debian packages for ARM boards and PCs: target/deb/
+	@scripts/deb.sh
 
 models: ## Makes the int8 model that ships from its float model and calibration/
 	@cargo run --release --quiet -- convert models/deeplabv3_mnv2_dm05_voc21_257.onnx \

@@ -42,6 +42,7 @@
 pub mod camera;
 pub mod clock;
 pub mod dataset;
+pub mod display;
 pub mod engine;
 pub mod evaluate;
 pub mod frame;

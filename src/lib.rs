@@ -41,6 +41,8 @@
 
 pub mod camera;
 pub mod clock;
+#[cfg(feature = "device")]
+pub mod config;
 pub mod dataset;
 pub mod engine;
 pub mod evaluate;

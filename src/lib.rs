@@ -47,6 +47,7 @@ pub mod dataset;
 pub mod engine;
 pub mod evaluate;
 pub mod frame;
+pub mod governor;
 pub mod kernels;
 pub mod mask;
 pub mod metrics;
@@ -55,6 +56,7 @@ pub mod overlay;
 pub mod pipeline;
 #[cfg(feature = "host")]
 pub mod quantize;
+pub mod status;
 pub mod store;
 #[cfg(feature = "host")]
 pub mod zoo;

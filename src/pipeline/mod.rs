@@ -6,12 +6,14 @@ mod latency;
 mod network;
 mod run;
 mod segmenter;
+mod steady;
 
 pub use classifier::Classifier;
 pub use last_resize::without_last_resize;
 pub use latency::Latency;
 pub use run::{Options, Run, Stage, Step, Summary};
 pub use segmenter::{MaskSize, Segmenter, Times};
+pub use steady::{Phase, SteadyReport, SteadyRule, SteadyWatch};
 
 use crate::camera::SourceError;
 use crate::engine::EngineError;

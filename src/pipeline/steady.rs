@@ -1,7 +1,7 @@
 //! When the time of a frame has become steady: a board is fast until it is warm.
 //!
 //! A [`SteadyWatch`] takes the time of every frame, in windows of some seconds. It is steady when, for at least
-//! [`SteadyRule::hold`], the median of every window was within [`SteadyRule::tolerance`] of the window before it and of
+//! [`SteadyRule::hold`] and three windows, the median of every window was within [`SteadyRule::tolerance`] of the window before it and of
 //! the first of them, and, where the board has a sensor, its temperature stayed within
 //! [`SteadyRule::tolerance_c`]. The first seconds are reported beside that as the burst.
 
@@ -14,7 +14,7 @@ use crate::store::Throttle;
 /// What counts as steady.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SteadyRule {
-    /// Length of the burst at the beginning.
+    /// Length of the burst at the beginning, which has at least one frame.
     pub burst: Duration,
     /// Length of a window; a window has at least one frame.
     pub window: Duration,
@@ -146,7 +146,7 @@ impl SteadyWatch {
             (self.began, self.run_began, self.window_began) = (Some(began), began, began);
         }
         self.last = now;
-        if self.in_burst() {
+        if self.in_burst() || self.burst.latency.count() == 0 {
             self.burst.latency.add(latency);
         }
         self.run.latency.add(latency);
@@ -302,7 +302,7 @@ mod tests {
             case(
                 "swings for ever",
                 |s| {
-                    if (s / 25.0) as u64 % 2 == 0 {
+                    if ((s / 25.0) as u64).is_multiple_of(2) {
                         (50.0, Some(70.0), false)
                     } else {
                         (80.0, Some(80.0), true)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Something to tell the service manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// The program works: the first frame is through, or a reload is done.
+    /// The program has begun to work (camera and disk may come later), or a reload is done.
     Ready,
     /// The configuration is read anew; [`Notification::Ready`] follows.
     Reloading,

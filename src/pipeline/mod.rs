@@ -21,6 +21,7 @@ mod run;
 mod segment;
 mod segmenter;
 mod sink;
+mod steady;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -34,4 +35,5 @@ pub use run::{Event, Parts, Pipeline, Rules, Settings, Viewer};
 pub use segment::Segment;
 pub use segmenter::{MaskSize, Segmenter, Times};
 pub use sink::{PictureFolder, Saved, Sink};
+pub use steady::{Phase, SteadyReport, SteadyRule, SteadyWatch};
 pub use summary::{Stage, Summary};

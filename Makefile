@@ -1,13 +1,17 @@
 # The commands of the project; the work is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help test device deb models bench peers instructions check fmt lint clean
+.PHONY: help test soak device deb models bench peers instructions check fmt lint clean
 
 help: ## Lists these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 test: ## Runs every test, here and on the ARM program under qemu; installs what is missing
 	@scripts/test.sh
+
+soak: ## Cuts the power of the emulated board 100 times while it writes; goes on where it was interrupted
+	@RIG_CUTS=100 RIG_CUTS_FILE=target/rig/cuts.jsonl scripts/test.sh --test rig power -- --nocapture
+	@rm -f target/rig/cuts.jsonl
 
 device: ## Builds the program for 64-bit ARM boards: target/device/sedge
 	@scripts/device.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests, the ARM build and the checks need, and says what and why; a second run finds everything there.
 #
-#   scripts/setup.sh [python] [device] [qemu] [deny]      with no argument: python, device and qemu
+#   scripts/setup.sh [python] [device] [qemu] [rig] [deny]      with no argument: python, device and qemu
 set -eu
 . "$(dirname "$0")/env.sh"
 
@@ -37,6 +37,15 @@ find_missing() {
         arm_root >/dev/null || [ -n "$foreign_arm" ] ||
             needs "the C library of the ARM program under qemu" libc6-arm64-cross
     fi
+    if wants rig; then
+        command -v qemu-system-aarch64 >/dev/null || needs "the emulated board" qemu-system-arm
+        command -v depmod >/dev/null || needs "the modules of the board's kernel" kmod
+        command -v cpio >/dev/null || needs "packing the board's files" cpio
+        command -v mkfs.ext4 >/dev/null || needs "the board's disks" e2fsprogs
+        command -v xz >/dev/null || needs "the modules of newer kernels" xz-utils
+        # The board's kernel is downloaded as a package for ARM, which apt must know.
+        apt-cache show linux-image-arm64:arm64 >/dev/null 2>&1 || foreign_arm=yes
+    fi
 }
 
 # True when rustup could add the standard library for ARM; its servers may be out of reach, so it gets two minutes.
@@ -51,7 +60,7 @@ rustup_arm_std() {
 
 # Installs the noted packages with apt-get as root or through sudo, or prints the line to run and ends with 1.
 install_debian() {
-    [ ${#debian_packages[@]} -gt 0 ] || return 0
+    [ ${#debian_packages[@]} -gt 0 ] || [ -n "$foreign_arm" ] || return 0
     local as_root='' update='apt-get -q update' install
     [ -z "$foreign_arm" ] || update="dpkg --add-architecture arm64 && $update"
     install="DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install -y --no-install-recommends ${debian_packages[*]}"

@@ -5,6 +5,12 @@ set -eu
 
 scripts/setup.sh python device qemu
 scripts/device.sh
+if grep -q '^ID=debian' /etc/os-release; then
+    scripts/rig.sh
+    export SEDGE_RIG=$PWD/target/rig
+else
+    say "SKIPPED the tests on the emulated board: its kernel comes from Debian's packages, and this is no Debian"
+fi
 
 SEDGE_QEMU=$(arm_qemu)
 SEDGE_QEMU_LIB=$(arm_root)

@@ -1,0 +1,155 @@
+//! From a V4L2 camera to masks on a disk and a picture on a screen.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::board::{Board, Failure, Rig};
+use crate::disk::Disk;
+use crate::program::{self, Config, end, verify, wait_for_masks, wait_for_recovery, wait_for_trouble};
+use crate::sound::CAMERA;
+
+/// The camera by a path that stays the same when its number changes.
+const SOURCE: &str = "\"v4l:/dev/v4l/by-id/rig-camera\"";
+/// Where the kernel lets go of the camera and takes it back.
+const DRIVER: &str = "/sys/bus/platform/drivers/vivid";
+
+/// The eight bars of the camera's test picture, from the left: R, G, B.
+const BARS: [[u8; 3]; 8] = [
+    [255, 255, 255],
+    [255, 255, 0],
+    [0, 255, 255],
+    [0, 255, 0],
+    [255, 0, 255],
+    [255, 0, 0],
+    [0, 0, 255],
+    [0, 0, 0],
+];
+/// How far a channel of a bar's middle may be off, for the camera's limited range and its rounding.
+const BAR_ERROR_MAX: u8 = 24;
+
+/// A board with its camera, screen and disk.
+fn whole_board(rig: &Rig, processor: &str) -> Result<Board, Failure> {
+    let mut board = rig.boot(processor, &Disk::ext4(64)?)?;
+    board.sh("mount /dev/vda /disk; modprobe virtio_gpu")?;
+    board.sh(CAMERA)?;
+    Ok(board)
+}
+
+/// The camera at 320x180 with still bars of full colour and no text in the picture.
+fn with_camera() -> Config {
+    Config::new()
+        .with("camera", "source", SOURCE)
+        .with("camera", "width", "320")
+        .with("camera", "height", "180")
+        .with("camera.controls", "test_pattern", "1")
+        .with("camera.controls", "osd_text_mode", "2")
+}
+
+pub fn gives_masks(rig: &Rig, processor: &str) -> Result<(), Failure> {
+    let mut board = whole_board(rig, processor)?;
+    // The network that ships, as a camera runs it.
+    let config = with_camera().without("model");
+    program::start(&mut board, &config)?;
+    wait_for_masks(&mut board, 2)?;
+    end(&mut board)?;
+    verify(&mut board)?;
+    board.switch_off()
+}
+
+pub fn is_picked_up_again(rig: &Rig, processor: &str) -> Result<(), Failure> {
+    let mut board = whole_board(rig, processor)?;
+    program::start(&mut board, &with_camera())?;
+    for _ in 0..2 {
+        wait_for_masks(&mut board, 5)?;
+        board.sh(&format!("echo vivid.0 >{DRIVER}/unbind"))?;
+        wait_for_trouble(&mut board, "camera")?;
+        board.sh(&format!("echo vivid.0 >{DRIVER}/bind"))?;
+        wait_for_recovery(&mut board, "camera")?;
+    }
+    wait_for_masks(&mut board, 5)?;
+    end(&mut board)?;
+    verify(&mut board)?;
+    board.switch_off()
+}
+
+pub fn shows_every_format(rig: &Rig, processor: &str) -> Result<(), Failure> {
+    let mut board = whole_board(rig, processor)?;
+    let text = board.sh("/share/sedge cameras --json")?;
+    let formats = usable_formats(&text)?;
+    let mut failures = Vec::new();
+    for format in &formats {
+        let config = with_camera()
+            .with("camera", "format", &format!("{format:?}"))
+            .with("display", "device", "\"/dev/fb0\"")
+            .with("display", "overlay", "false")
+            .with("display", "legend", "false")
+            .with("display", "statistics", "false");
+        program::start(&mut board, &config)?;
+        wait_for_masks(&mut board, 3)?;
+        let shown = middles_of_bars(&mut board)?;
+        end(&mut board)?;
+        for (shown, bar) in shown.iter().zip(expected_bars(format)) {
+            if shown.iter().zip(bar).any(|(&a, b)| a.abs_diff(b) > BAR_ERROR_MAX) {
+                failures.push(format!("{format}: a bar of {bar:?} is shown as {shown:?}"));
+            }
+        }
+    }
+    println!("formats: {}", formats.join(" "));
+    if formats.len() < 8 {
+        failures.push(format!("only {formats:?} are offered:\n{text}"));
+    }
+    if !failures.is_empty() {
+        return Err(board.failure(&failures.join("\n")));
+    }
+    verify(&mut board)?;
+    board.switch_off()
+}
+
+/// The formats of the first camera that the program can use, by their four-character codes.
+fn usable_formats(text: &str) -> Result<Vec<String>, Failure> {
+    let cameras: Value = serde_json::from_str(text).map_err(|error| format!("cameras: {error}:\n{text}"))?;
+    let formats =
+        cameras[0]["formats"].as_array().ok_or_else(|| format!("no camera with formats:\n{text}"))?;
+    let usable = formats.iter().filter(|format| format["usable"].as_bool() != Some(false));
+    Ok(usable.filter_map(|format| Some(format["format"].as_str()?.trim_end().to_string())).collect())
+}
+
+/// The bars as a format can tell them: one without colour shows their luma (BT.601).
+fn expected_bars(format: &str) -> [[u8; 3]; 8] {
+    if format != "GREY" {
+        return BARS;
+    }
+    BARS.map(|[r, g, b]| {
+        let luma = (299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b)) / 1000;
+        [luma as u8; 3]
+    })
+}
+
+/// The colour on the screen in the middle of each bar.
+fn middles_of_bars(board: &mut Board) -> Result<Vec<[u8; 3]>, Failure> {
+    let screen = Screen::fetch(board)?;
+    // 320x180 on 640x480 is shown at 640x360 in the middle.
+    Ok((0..8).map(|bar| screen.pixel(40 + 80 * bar, 240)).collect())
+}
+
+/// What the screen shows: 640x480, four bytes a pixel.
+struct Screen(Vec<u8>);
+
+impl Screen {
+    fn fetch(board: &mut Board) -> Result<Screen, Failure> {
+        board.sh("cat /dev/fb0 >/share/screen")?;
+        let bytes = fs::read(board.share().join("screen")).map_err(|error| error.to_string())?;
+        if bytes.len() == 640 * 480 * 4 {
+            Ok(Screen(bytes))
+        } else {
+            Err(format!("{} bytes on the screen", bytes.len()))
+        }
+    }
+
+    /// R, G, B; the kernel keeps them as B, G, R, X.
+    fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
+        let at = 4 * (640 * y + x);
+        [self.0[at + 2], self.0[at + 1], self.0[at]]
+    }
+}

@@ -5,6 +5,7 @@
 //! | text | source |
 //! |---|---|
 //! | `synthetic:WxH@FPS`, `synthetic:WxH@FPS:FRAMES` | [`Synthetic`], a moving pattern |
+//! | `v4l:`, `v4l:/dev/video0`, `v4l:/dev/video0?width=640&fps=15` | [`V4l`], a camera; [`V4lOptions::parse`] names the keys |
 //! | `-` | [`Y4m`] on standard input |
 //! | a folder | [`Folder`], its JPEG and PNG files in natural order |
 //! | `*.y4m` | [`Y4m`] |
@@ -32,6 +33,7 @@ mod size;
 mod synthetic;
 #[cfg(test)]
 mod testing;
+pub mod v4l;
 mod y4m;
 
 pub use avi::Avi;
@@ -39,9 +41,10 @@ pub use ffmpeg::Ffmpeg;
 pub use folder::Folder;
 pub use geometry::{Geometry, Mirror, Rotation, Turned};
 pub use image::Still;
-pub use open::{demo, open};
+pub use open::{demo, open, open_for};
 pub use planes::Crop;
 pub use synthetic::Synthetic;
+pub use v4l::{V4l, V4lOptions};
 pub use y4m::Y4m;
 
 /// What is known of a stream before its first frame.
@@ -108,6 +111,25 @@ pub enum SourceError {
         /// The text as given.
         text: String,
         /// Which part is wrong.
+        reason: String,
+    },
+    /// The text after `v4l:` names no camera.
+    #[error(
+        "{text:?} does not name a camera: {reason}; write v4l:/dev/video0 or \
+         v4l:/dev/video0?width=640&height=480&fps=15&format=YUYV"
+    )]
+    BadCamera {
+        /// The text as given.
+        text: String,
+        /// Which part is wrong.
+        reason: String,
+    },
+    /// A camera is not there, does not offer what is asked of it, or fails.
+    #[error("{name}: {reason}")]
+    Camera {
+        /// The camera.
+        name: String,
+        /// What is wrong, and what there is instead.
         reason: String,
     },
     /// A folder without pictures.

@@ -41,10 +41,14 @@
 
 pub mod camera;
 pub mod clock;
+#[cfg(feature = "device")]
+pub mod config;
 pub mod dataset;
+pub mod display;
 pub mod engine;
 pub mod evaluate;
 pub mod frame;
+pub mod governor;
 pub mod kernels;
 pub mod mask;
 pub mod metrics;
@@ -53,6 +57,7 @@ pub mod overlay;
 pub mod pipeline;
 #[cfg(feature = "host")]
 pub mod quantize;
+pub mod status;
 pub mod store;
 #[cfg(feature = "host")]
 pub mod zoo;

@@ -172,6 +172,10 @@ fn commands_print_what_came_of_them() {
             &["the model inside sedge", "640x480", "prepare", "infer", "mask", "frame"],
         ),
         (
+            "bench --steady --steady-limit 0.2 --warm-up 0",
+            &["the model inside sedge", "burst ", "steady ", "not yet steady after"],
+        ),
+        (
             &inspect,
             &[
                 "operator set",
@@ -278,6 +282,17 @@ fn json_is_json() {
                 stages(&["prepare", "infer", "mask", "frame"]),
             ]
             .concat(),
+        ),
+        (
+            "bench --json --steady --steady-limit 0.2 --warm-up 0",
+            named(&[
+                "/model",
+                "/settled",
+                "/ratio",
+                "/burst/median_ms",
+                "/steady/p99_ms",
+                "/steady/throttle",
+            ]),
         ),
         (
             &inspect,

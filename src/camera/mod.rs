@@ -5,6 +5,7 @@
 //! | text | source |
 //! |---|---|
 //! | `synthetic:WxH@FPS`, `synthetic:WxH@FPS:FRAMES` | [`Synthetic`], a moving pattern |
+//! | `v4l:`, `v4l:/dev/video0`, `v4l:/dev/video0?width=640&fps=15` | [`V4l`], a camera; [`V4lOptions::parse`] names the keys |
 //! | `-` | [`Y4m`] on standard input |
 //! | a folder | [`Folder`], its JPEG and PNG files in natural order |
 //! | `*.y4m` | [`Y4m`] |
@@ -21,23 +22,29 @@ use crate::frame::Frame;
 mod avi;
 mod ffmpeg;
 mod folder;
+mod geometry;
 mod image;
 mod jpeg;
 mod open;
 mod picture;
+mod planes;
 mod rate;
 mod size;
 mod synthetic;
 #[cfg(test)]
 mod testing;
+pub mod v4l;
 mod y4m;
 
 pub use avi::Avi;
 pub use ffmpeg::Ffmpeg;
 pub use folder::Folder;
+pub use geometry::{Geometry, Mirror, Rotation, Turned};
 pub use image::Still;
-pub use open::{demo, open};
+pub use open::{demo, open, open_for};
+pub use planes::Crop;
 pub use synthetic::Synthetic;
+pub use v4l::{V4l, V4lOptions};
 pub use y4m::Y4m;
 
 /// What is known of a stream before its first frame.
@@ -104,6 +111,25 @@ pub enum SourceError {
         /// The text as given.
         text: String,
         /// Which part is wrong.
+        reason: String,
+    },
+    /// The text after `v4l:` names no camera.
+    #[error(
+        "{text:?} does not name a camera: {reason}; write v4l:/dev/video0 or \
+         v4l:/dev/video0?width=640&height=480&fps=15&format=YUYV"
+    )]
+    BadCamera {
+        /// The text as given.
+        text: String,
+        /// Which part is wrong.
+        reason: String,
+    },
+    /// A camera is not there, does not offer what is asked of it, or fails.
+    #[error("{name}: {reason}")]
+    Camera {
+        /// The camera.
+        name: String,
+        /// What is wrong, and what there is instead.
         reason: String,
     },
     /// A folder without pictures.
@@ -202,6 +228,12 @@ pub trait Source: Send {
     /// The next frame; `None` at the end. After an error for which [`SourceError::goes_on`] holds, the
     /// stream goes on; after any other error it has ended and gives `None`.
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>>;
+
+    /// Whether the source itself reads its camera all the time and gives the newest frame when it is asked. Any other live source
+    /// must be read all the time, or its frames grow old in a pipe.
+    fn keeps_newest(&self) -> bool {
+        false
+    }
 
     /// What a live source has lost so far; a source that waits for its reader loses nothing.
     fn losses(&self) -> Losses {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::ffmpeg::has_scheme;
 use super::picture::still_format;
-use super::{Avi, Ffmpeg, Folder, Source, SourceError, Still, Synthetic, Y4m};
+use super::{Avi, Ffmpeg, Folder, Source, SourceError, Still, Synthetic, V4l, V4lOptions, Y4m};
 
 /// The clip that ships; clips/README.md says where it is from.
 const DEMO: &[u8] = include_bytes!("../../clips/demo.avi");
@@ -24,6 +24,15 @@ pub fn demo() -> Box<dyn Source> {
 /// Any [`SourceError`] but a broken frame: there is nothing under this name, it cannot be read, it is damaged from its
 /// start, or this build does not read it.
 pub fn open(source: &str) -> Result<Box<dyn Source>, SourceError> {
+    open_for(source, None)
+}
+
+/// As [`open`], for a network whose input has this width and height: a camera then gives frames that are not smaller and
+/// not much larger.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_for(source: &str, input: Option<(u32, u32)>) -> Result<Box<dyn Source>, SourceError> {
     if source.starts_with("synthetic:") {
         return Ok(Box::new(Synthetic::parse(source)?));
     }
@@ -31,11 +40,7 @@ pub fn open(source: &str) -> Result<Box<dyn Source>, SourceError> {
         return Ok(Box::new(Y4m::new(BufReader::new(io::stdin()), "standard input")?));
     }
     if source.starts_with("v4l:") {
-        return Err(SourceError::Unsupported {
-            name: source.into(),
-            reason: "this build has no camera support; give /dev/video0 to read a camera through ffmpeg"
-                .into(),
-        });
+        return Ok(Box::new(V4l::open(V4lOptions { input, ..V4lOptions::parse(source)? })?));
     }
     let path = Path::new(source);
     let unreadable = |cause| SourceError::Unreadable { name: source.into(), cause };
@@ -132,8 +137,17 @@ mod tests {
                  for a pipe",
             ),
             (
-                "v4l:/dev/video0",
-                "v4l:/dev/video0: this build has no camera support; give /dev/video0 to read a camera through ffmpeg",
+                "v4l:DIR/video0?fps=never",
+                "\"v4l:DIR/video0?fps=never\" does not name a camera: fps=never: fps takes 0.01 to 1000 frames a second; \
+                 write v4l:/dev/video0 or v4l:/dev/video0?width=640&height=480&fps=15&format=YUYV",
+            ),
+            (
+                "v4l:DIR/video0",
+                if cfg!(feature = "v4l") {
+                    "v4l:DIR/video0: there is no device DIR/video0; there is no video device at all"
+                } else {
+                    "v4l:DIR/video0: this build reads no cameras; build it with `cargo build --release --features v4l`"
+                },
             ),
         ];
         let base = folder.path().display().to_string();

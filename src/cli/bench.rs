@@ -1,5 +1,7 @@
 //! `sedge bench`: how long one inference takes, and each step of it.
 
+mod steady;
+
 use std::fmt::Write;
 use std::io::{Seek, SeekFrom};
 use std::time::{Duration, Instant};
@@ -33,6 +35,13 @@ pub struct Args {
     /// Also measure every step of the integer engine: milliseconds, GMAC/s, and share of what this processor can do
     #[arg(long)]
     layers: bool,
+    /// Measure until the time of a frame is steady, which on a warming board takes minutes, and report the first seconds
+    /// and the steady state apart
+    #[arg(long, conflicts_with_all = ["layers", "seconds"])]
+    steady: bool,
+    /// Seconds after which --steady ends, steady or not
+    #[arg(long, value_name = "SECONDS", default_value_t = 900.0, value_parser = seconds, requires = "steady")]
+    steady_limit: f64,
     /// Only run N inferences, each between two marks that benches/instructions counts between
     #[arg(long, hide = true, value_name = "N")]
     count_instructions: Option<u32>,
@@ -123,6 +132,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     while warm_up.elapsed() < Duration::from_secs_f64(args.warm_up) {
         pipeline.frame(&next()?)?;
     }
+    if args.steady {
+        let frame = || Ok(pipeline.frame(&next()?)?.iter().sum());
+        let report = steady::measure(Duration::from_secs_f64(args.steady_limit), frame)?;
+        return steady::print(&report, &Setup::new(&args, &model, &pipeline), args.json);
+    }
     if args.layers {
         measure_steps(pipeline.session(), true)?;
     }
@@ -193,6 +207,44 @@ fn layers(session: &Session, mut steps: Vec<Vec<f64>>) -> anyhow::Result<Vec<Lay
         .collect())
 }
 
+/// What is measured, for the head of a report.
+struct Setup {
+    model: String,
+    width: usize,
+    height: usize,
+    engine: &'static str,
+    isa: &'static str,
+    threads: usize,
+}
+
+impl Setup {
+    fn new(args: &Args, model: &Model, pipeline: &Pipeline) -> Setup {
+        let (engine, isa, threads) = match (pipeline.session().int8(), args.engine.options().engine) {
+            (Some(runner), _) => ("int8", runner.plan().kernels.isa().name(), runner.threads()),
+            (None, Engine::Int8) => ("mixed", "-", args.engine.options().threads),
+            (None, Engine::Tract) => ("tract", "-", 1),
+        };
+        let (height, width) = args.frame;
+        Setup { model: model.origin.clone(), width, height, engine, isa, threads }
+    }
+
+    fn text(&self) -> String {
+        let Setup { model, width, height, engine, isa, threads } = self;
+        let plural = if *threads == 1 { "" } else { "s" };
+        format!("{model}, frames of {width}x{height}, engine {engine} ({isa}), {threads} thread{plural}")
+    }
+
+    /// Prints one object: what is measured, and `measured`'s entries.
+    fn print_json(&self, mut measured: serde_json::Value) -> anyhow::Result<()> {
+        measured["model"] = json!(self.model);
+        measured["frame"] = json!({ "width": self.width, "height": self.height });
+        measured["engine"] = json!(self.engine);
+        measured["isa"] = json!(self.isa);
+        measured["threads"] = json!(self.threads);
+        super::print(&format!("{measured:#}\n"))
+    }
+}
+
 fn report(
     args: &Args,
     model: &Model,
@@ -200,15 +252,8 @@ fn report(
     samples: &[Samples],
     layers: &[Layer],
 ) -> anyhow::Result<()> {
-    let runner = pipeline.session().int8();
-    let (engine, isa, threads) = match (&runner, args.engine.options().engine) {
-        (Some(runner), _) => ("int8", runner.plan().kernels.isa().name(), runner.threads()),
-        (None, Engine::Int8) => ("mixed", "-", args.engine.options().threads),
-        (None, Engine::Tract) => ("tract", "-", 1),
-    };
-    drop(runner);
+    let setup = Setup::new(args, model, pipeline);
     let frames = samples[0].millis.len();
-    let (height, width) = args.frame;
     if args.json {
         let stages: serde_json::Map<String, serde_json::Value> = samples
             .iter()
@@ -230,23 +275,10 @@ fn report(
                 })
             })
             .collect();
-        let value = json!({
-            "model": model.origin,
-            "frame": { "width": width, "height": height },
-            "frames": frames,
-            "engine": engine,
-            "isa": isa,
-            "threads": threads,
-            "stages": stages,
-            "layers": layers,
-        });
-        return super::print(&format!("{value:#}\n"));
+        let measured = json!({ "frames": frames, "stages": stages, "layers": layers });
+        return setup.print_json(measured);
     }
-    let plural = if threads == 1 { "" } else { "s" };
-    let mut text = format!(
-        "{}, frames of {width}x{height}, engine {engine} ({isa}), {threads} thread{plural}, {frames} frames\n",
-        model.origin
-    );
+    let mut text = format!("{}, {frames} frames\n", setup.text());
     text.push_str("stage    median ms   p90 ms   p99 ms   max ms\n");
     for sample in samples {
         let [median, p90, p99, max] = [50.0, 90.0, 99.0, 100.0].map(|percent| sample.percentile(percent));

@@ -40,12 +40,21 @@ impl Progress {
 
     /// One more step is done; `note` says more, such as a rate.
     pub fn step(&self, note: &dyn Fn() -> String) {
+        self.change(|done| done + 1, note);
+    }
+
+    /// `done` steps are done in all.
+    pub fn reach(&self, done: u64, note: &dyn Fn() -> String) {
+        self.change(|_| done, note);
+    }
+
+    fn change(&self, change: impl FnOnce(u64) -> u64, note: &dyn Fn() -> String) {
         let Ok(mut state) = self.state.lock() else { return };
-        state.done += 1;
+        state.done = change(state.done);
         match &self.bar {
             Some(bar) => {
                 bar.set_message(note());
-                bar.inc(1);
+                bar.set_position(state.done);
             }
             None if state.line.elapsed() >= LINE_EVERY => {
                 state.line = Instant::now();

@@ -4,17 +4,24 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use sedge::camera;
+use sedge::clock::SystemClock;
 use sedge::mask::Class;
-use sedge::pipeline::{MaskSize, Options, PipelineError, Run, Segmenter, Stage, Step, Summary};
+use sedge::pipeline::{Event, MaskSize, Parts, PictureFolder, Pipeline, Segmenter, Settings, Stage, Summary};
 use sedge::store::{Existing, MaskFolder, free_name};
 use serde_json::json;
 
 use super::engine::EngineArgs;
 use super::model::ModelArgs;
 use super::progress::Progress;
+
+/// Time between two looks at the pipeline: how late Ctrl-C may be seen.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a stopped pipeline may take; a source or a disk that hangs is then left behind.
+const STOP_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Write a mask for every frame of a source
 #[derive(clap::Args)]
@@ -69,8 +76,8 @@ impl Size {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, card) = args.model.load()?;
     let mask_size = args.mask_size.of_masks();
-    let mut segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
-    let mut source = match &args.source {
+    let segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
+    let source = match &args.source {
         Some(source) => camera::open(source)?,
         None => camera::demo(),
     };
@@ -84,22 +91,30 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None if existing == Existing::Refuse => free_name(Path::new("masks")),
         None => PathBuf::from("masks"),
     };
-    let mut folder = MaskFolder::create(&out, segmenter.classes(), existing)?;
+    let folder = MaskFolder::create(&out, segmenter.classes(), existing)?;
     let stop = stop_on_signals()?;
 
-    let known = source.info().frames;
+    let (name, known) = (source.info().name.clone(), source.info().frames);
     let total = match (known, args.frames) {
         (Some(known), Some(limit)) => Some(known.min(limit)),
         (known, limit) => known.or(limit),
     };
-    super::say(&format!("{} -> {} -> {}", source.info().name, model.origin, out.display()));
+    super::say(&format!("{name} -> {} -> {}", model.origin, out.display()));
     let classes = segmenter.classes().to_vec();
+    let parts = Parts {
+        source,
+        segment: Box::new(segmenter),
+        sink: Box::new(PictureFolder::new(folder, &classes)),
+        rules: Box::new(|_, _| true),
+        clock: Arc::new(SystemClock),
+        viewer: None,
+    };
+    let settings = Settings { with_frames: args.overlay, frames_max: args.frames, ..Settings::default() };
+    let pipeline = Pipeline::start(parts, settings)?;
     let progress = Progress::new("segmenting", "frames", total);
-    let mut run = Run::new(source.as_mut(), &mut segmenter, &mut folder, Options { overlay: args.overlay });
-    let outcome = frames(&mut run, args.frames.unwrap_or(u64::MAX), &stop, &progress);
-    let summary = run.summary().clone();
+    follow(&pipeline, &stop, &progress);
+    let (summary, outcome) = pipeline.finish(STOP_LIMIT);
     progress.finish();
-    let closed = folder.finish();
 
     let stopped = stop.load(Ordering::Relaxed);
     if args.json {
@@ -108,26 +123,38 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         super::print(&text_summary(&summary, &classes, &out, stopped))?;
     }
     outcome?;
-    closed?;
     if summary.frames == 0 && !stopped && args.frames != Some(0) {
         anyhow::bail!("{}: gave no whole frame", run_name(&args.source));
     }
     Ok(())
 }
 
-/// Steps until the source ends, `limit` frames are stored, or a signal comes.
-fn frames(run: &mut Run, limit: u64, stop: &AtomicBool, progress: &Progress) -> Result<(), PipelineError> {
-    while run.summary().frames < limit && !stop.load(Ordering::Relaxed) {
-        match run.step() {
-            Ok(Step::Stored) => progress.step(&|| format!("{:.1} fps", run.summary().fps())),
-            Ok(Step::Skipped(error)) => progress.say(&format!("skipped: {error}")),
-            Ok(Step::End) => break,
-            // Ctrl-C reaches whoever feeds this process too, such as ffmpeg: its end is then no failure.
-            Err(PipelineError::Source(_)) if stop.load(Ordering::Relaxed) => break,
-            Err(error) => return Err(error),
+/// Shows how far the pipeline has come until it ends; stops it when a signal comes.
+fn follow(pipeline: &Pipeline, stop: &AtomicBool, progress: &Progress) {
+    while !pipeline.is_done() {
+        if stop.load(Ordering::Relaxed) {
+            return pipeline.stop();
         }
+        let event = pipeline.next_event(LOOK_EVERY);
+        let (frames, fps) = pipeline.progress();
+        progress.reach(frames, &|| format!("{fps:.1} fps"));
+        event.iter().for_each(|event| progress.say(&told(event)));
     }
-    Ok(())
+    // What was told in the last moment.
+    while let Some(event) = pipeline.next_event(Duration::ZERO) {
+        progress.say(&told(&event));
+    }
+}
+
+/// An event as a line for people.
+fn told(event: &Event) -> String {
+    match event {
+        Event::Skipped(error) => format!("skipped: {error}"),
+        Event::Interrupted(reason) => format!("no frames: {reason}"),
+        Event::Resumed(after) => format!("frames again after {:.1} s", after.as_secs_f64()),
+        Event::SinkWaits(reason) => format!("masks are not stored: {reason}"),
+        Event::SinkResumed(after) => format!("masks are stored again after {:.1} s", after.as_secs_f64()),
+    }
 }
 
 /// A flag that Ctrl-C and SIGTERM raise, so that the frame in hand is finished; the second signal ends at once.

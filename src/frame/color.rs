@@ -60,7 +60,7 @@ fn chroma(u: u8, v: u8) -> [i32; 3] {
 }
 
 /// Full-range grey of a limited-range Y.
-pub(super) fn luma_to_gray(y: u8) -> u8 {
+fn luma_to_gray(y: u8) -> u8 {
     to_byte(Y_GAIN * (i32::from(y) - 16) + HALF)
 }
 
@@ -71,20 +71,138 @@ fn write_pixel(y: u8, add: [i32; 3], rgb: &mut [u8]) {
     rgb[2] = to_byte(y + add[2]);
 }
 
-/// One row whose chroma samples each serve two neighbouring pixels.
-fn write_row_halved(y: &[u8], u: &[u8], v: &[u8], rgb: &mut [u8]) {
-    for (((y, &u), &v), rgb) in y.chunks(2).zip(u).zip(v).zip(rgb.chunks_mut(6)) {
-        let add = chroma(u, v);
-        for (&y, rgb) in y.iter().zip(rgb.chunks_exact_mut(3)) {
-            write_pixel(y, add, rgb);
+/// BT.601 luminance, weights times 2^16 (19595 + 38470 + 7471 = 2^16), rounded half up.
+fn rgb_to_gray(r: u8, g: u8, b: u8) -> u8 {
+    let [r, g, b] = [r, g, b].map(u32::from);
+    ((19_595 * r + 38_470 * g + 7_471 * b + (1 << 15)) >> 16) as u8
+}
+
+/// One row of a frame, as its format lays it out.
+enum Row<'a> {
+    Rgb(&'a [u8]),
+    Bgr(&'a [u8]),
+    Gray(&'a [u8]),
+    /// Groups of two pixels: places of Y, Y, U, V.
+    Packed(&'a [u8], [usize; 4]),
+    /// Y, and pairs of U and V for two pixels each.
+    Pairs(&'a [u8], &'a [u8]),
+    /// Y, U, V, a chroma sample for two pixels.
+    Halved(&'a [u8], [&'a [u8]; 2]),
+    /// Y, U, V.
+    Full(&'a [u8], [&'a [u8]; 2]),
+}
+
+impl<'a> Row<'a> {
+    /// Row `row` of a frame that [`Frame::check`] found right.
+    fn of(frame: &'a Frame, row: usize) -> Row<'a> {
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        let pairs = width.div_ceil(2);
+        let line = |plane: &'a [u8], row: usize, length: usize| &plane[row * length..][..length];
+        let planes = |chroma: usize| {
+            let (y, uv) = frame.data.split_at(width * height);
+            let (u, v) = uv.split_at(uv.len() / 2);
+            (line(y, row, width), [u, v].map(|plane| line(plane, chroma, plane.len() / chroma_rows(frame))))
+        };
+        match frame.format {
+            PixelFormat::Rgb8 => Row::Rgb(line(&frame.data, row, 3 * width)),
+            PixelFormat::Bgr8 => Row::Bgr(line(&frame.data, row, 3 * width)),
+            PixelFormat::Gray8 => Row::Gray(line(&frame.data, row, width)),
+            PixelFormat::Yuyv => Row::Packed(line(&frame.data, row, 4 * pairs), [0, 2, 1, 3]),
+            PixelFormat::Uyvy => Row::Packed(line(&frame.data, row, 4 * pairs), [1, 3, 0, 2]),
+            PixelFormat::Nv12 => {
+                let (y, uv) = frame.data.split_at(width * height);
+                Row::Pairs(line(y, row, width), line(uv, row / 2, 2 * pairs))
+            }
+            PixelFormat::I420 => {
+                let (y, uv) = planes(row / 2);
+                Row::Halved(y, uv)
+            }
+            PixelFormat::I422 => {
+                let (y, uv) = planes(row);
+                Row::Halved(y, uv)
+            }
+            PixelFormat::I444 => {
+                let (y, uv) = planes(row);
+                Row::Full(y, uv)
+            }
+        }
+    }
+
+    /// Writes R, G, B of every pixel.
+    fn write_rgb(&self, rgb: &mut [u8]) {
+        match *self {
+            Row::Rgb(pixels) => rgb.copy_from_slice(pixels),
+            Row::Bgr(pixels) => {
+                for (rgb, bgr) in rgb.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
+                    rgb.copy_from_slice(&[bgr[2], bgr[1], bgr[0]]);
+                }
+            }
+            Row::Gray(pixels) => {
+                for (rgb, &gray) in rgb.chunks_exact_mut(3).zip(pixels) {
+                    rgb.fill(gray);
+                }
+            }
+            Row::Packed(groups, [y0, y1, u, v]) => {
+                for (group, rgb) in groups.chunks_exact(4).zip(rgb.chunks_mut(6)) {
+                    write_pixels(&[group[y0], group[y1]], chroma(group[u], group[v]), rgb);
+                }
+            }
+            Row::Pairs(y, uv) => {
+                for ((y, uv), rgb) in y.chunks(2).zip(uv.chunks_exact(2)).zip(rgb.chunks_mut(6)) {
+                    write_pixels(y, chroma(uv[0], uv[1]), rgb);
+                }
+            }
+            Row::Halved(y, [u, v]) => {
+                for (((y, &u), &v), rgb) in y.chunks(2).zip(u).zip(v).zip(rgb.chunks_mut(6)) {
+                    write_pixels(y, chroma(u, v), rgb);
+                }
+            }
+            Row::Full(y, [u, v]) => {
+                for (((&y, &u), &v), rgb) in y.iter().zip(u).zip(v).zip(rgb.chunks_exact_mut(3)) {
+                    write_pixel(y, chroma(u, v), rgb);
+                }
+            }
+        }
+    }
+
+    /// Writes the luminance of every pixel: of YUV, Y at full range.
+    fn write_gray(&self, gray: &mut [u8]) {
+        match *self {
+            Row::Rgb(pixels) => {
+                for (gray, rgb) in gray.iter_mut().zip(pixels.chunks_exact(3)) {
+                    *gray = rgb_to_gray(rgb[0], rgb[1], rgb[2]);
+                }
+            }
+            Row::Bgr(pixels) => {
+                for (gray, bgr) in gray.iter_mut().zip(pixels.chunks_exact(3)) {
+                    *gray = rgb_to_gray(bgr[2], bgr[1], bgr[0]);
+                }
+            }
+            Row::Gray(pixels) => gray.copy_from_slice(pixels),
+            Row::Packed(groups, [y, ..]) => {
+                for (gray, &y) in gray.iter_mut().zip(groups[y..].iter().step_by(2)) {
+                    *gray = luma_to_gray(y);
+                }
+            }
+            Row::Pairs(y, _) | Row::Halved(y, _) | Row::Full(y, _) => {
+                for (gray, &y) in gray.iter_mut().zip(y) {
+                    *gray = luma_to_gray(y);
+                }
+            }
         }
     }
 }
 
-/// One row with chroma samples of its own for every pixel.
-fn write_row_full(y: &[u8], u: &[u8], v: &[u8], rgb: &mut [u8]) {
-    for (((&y, &u), &v), rgb) in y.iter().zip(u).zip(v).zip(rgb.chunks_exact_mut(3)) {
-        write_pixel(y, chroma(u, v), rgb);
+/// Rows of each chroma plane.
+fn chroma_rows(frame: &Frame) -> usize {
+    let height = frame.height as usize;
+    if frame.format == PixelFormat::I420 { height.div_ceil(2) } else { height }
+}
+
+/// As many pixels as `rgb` has room for, with the same chroma.
+fn write_pixels(y: &[u8], add: [i32; 3], rgb: &mut [u8]) {
+    for (&y, rgb) in y.iter().zip(rgb.chunks_exact_mut(3)) {
+        write_pixel(y, add, rgb);
     }
 }
 
@@ -115,33 +233,23 @@ impl Frame {
         self.check()?;
         let (width, height) = (self.width as usize, self.height as usize);
         rgb.resize(3 * width * height, 0);
-        // Columns of a chroma row, and rows of the picture that one chroma row serves.
-        let (columns, rows) = match self.format {
-            PixelFormat::Rgb8 => {
-                rgb.copy_from_slice(&self.data);
-                return Ok(());
-            }
-            PixelFormat::Gray8 => {
-                for (rgb, &gray) in rgb.chunks_exact_mut(3).zip(&self.data) {
-                    rgb.fill(gray);
-                }
-                return Ok(());
-            }
-            PixelFormat::I420 => (width.div_ceil(2), 2),
-            PixelFormat::I422 => (width.div_ceil(2), 1),
-            PixelFormat::I444 => (width, 1),
-        };
-        let (y, uv) = self.data.split_at(width * height);
-        let (u, v) = uv.split_at(uv.len() / 2);
         for (row, rgb) in rgb.chunks_exact_mut(3 * width).enumerate() {
-            let at = row / rows * columns;
-            let y = &y[row * width..][..width];
-            let (u, v) = (&u[at..][..columns], &v[at..][..columns]);
-            if columns == width {
-                write_row_full(y, u, v, rgb);
-            } else {
-                write_row_halved(y, u, v, rgb);
-            }
+            Row::of(self, row).write_rgb(rgb);
+        }
+        Ok(())
+    }
+
+    /// Writes the frame's luminance, full range, `width * height` bytes, into `gray`, whose memory is used again: of RGB
+    /// that of BT.601 (0.299 R + 0.587 G + 0.114 B, rounded), of YUV its Y.
+    ///
+    /// # Errors
+    /// Those of [`Frame::check`]; `gray` is then left as it was.
+    pub fn write_gray(&self, gray: &mut Vec<u8>) -> Result<(), FrameError> {
+        self.check()?;
+        let (width, height) = (self.width as usize, self.height as usize);
+        gray.resize(width * height, 0);
+        for (row, gray) in gray.chunks_exact_mut(width).enumerate() {
+            Row::of(self, row).write_gray(gray);
         }
         Ok(())
     }
@@ -196,6 +304,7 @@ mod tests {
         let (white, black, red) = ([235, 128, 128], [16, 128, 128], [81, 90, 240]);
         let cases: Vec<(&str, Frame, Vec<u8>)> = vec![
             ("rgb is copied", frame(Rgb8, 1, 2, vec![1, 2, 3, 4, 5, 6]), vec![1, 2, 3, 4, 5, 6]),
+            ("bgr is turned round", frame(Bgr8, 1, 2, vec![1, 2, 3, 4, 5, 6]), vec![3, 2, 1, 6, 5, 4]),
             ("grey is repeated", frame(Gray8, 2, 1, vec![9, 200]), vec![9, 9, 9, 200, 200, 200]),
             (
                 "4:4:4",
@@ -212,6 +321,21 @@ mod tests {
                 frame(I420, 1, 3, vec![235, 16, red[0], 128, red[1], 128, red[2]]),
                 vec![255, 255, 255, 0, 0, 0, 254, 0, 0],
             ),
+            (
+                "packed 4:2:2, odd width: the last Y means nothing",
+                frame(Yuyv, 3, 1, vec![235, 128, 16, 128, red[0], red[1], 99, red[2]]),
+                vec![255, 255, 255, 0, 0, 0, 254, 0, 0],
+            ),
+            (
+                "packed 4:2:2, chroma first",
+                frame(Uyvy, 3, 1, vec![128, 235, 128, 16, red[1], red[0], red[2], 99]),
+                vec![255, 255, 255, 0, 0, 0, 254, 0, 0],
+            ),
+            (
+                "4:2:0 in two planes, odd in both",
+                frame(Nv12, 1, 3, vec![235, 16, red[0], 128, 128, red[1], red[2]]),
+                vec![255, 255, 255, 0, 0, 0, 254, 0, 0],
+            ),
         ];
         let mut rgb = vec![77; 100];
         let mut wrong = Vec::new();
@@ -224,28 +348,41 @@ mod tests {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
+    /// Y, U and V of every pixel of a frame, as planes at full size.
+    fn planes_of(frame: &Frame) -> Vec<u8> {
+        let (w, h) = (frame.width as usize, frame.height as usize);
+        let (pairs, chroma) = (w.div_ceil(2), w.div_ceil(2) * h.div_ceil(2));
+        let place = |plane: usize, x: usize, y: usize| match (frame.format, plane) {
+            (PixelFormat::Yuyv, _) => y * pairs * 4 + x / 2 * 4 + [x % 2 * 2, 1, 3][plane],
+            (PixelFormat::Uyvy, _) => y * pairs * 4 + x / 2 * 4 + [x % 2 * 2 + 1, 0, 2][plane],
+            (_, 0) => y * w + x,
+            (PixelFormat::Nv12, _) => w * h + y / 2 * pairs * 2 + x / 2 * 2 + plane - 1,
+            (PixelFormat::I420, _) => w * h + (plane - 1) * chroma + y / 2 * pairs + x / 2,
+            (_, _) => w * h + (plane - 1) * pairs * h + y * pairs + x / 2,
+        };
+        let pixels = || (0..h).flat_map(|y| (0..w).map(move |x| (x, y)));
+        (0..3)
+            .flat_map(|plane| pixels().map(move |(x, y)| (plane, x, y)))
+            .map(|(p, x, y)| frame.data[place(p, x, y)])
+            .collect()
+    }
+
     #[test]
-    fn halved_chroma_equals_repeated_chroma() {
-        let sizes = [(1, 1), (2, 2), (3, 3), (4, 3), (5, 2), (7, 5)];
+    fn every_packing_gives_what_the_same_pixels_give_in_planes() {
+        use PixelFormat::*;
+        let sizes = [(1, 1), (2, 2), (3, 3), (4, 3), (5, 2), (7, 5), (64, 2), (33, 4)];
         let mut wrong = Vec::new();
         for (width, height) in sizes {
-            for (format, columns, rows) in [(PixelFormat::I420, 2, 2), (PixelFormat::I422, 2, 1)] {
-                let data: Vec<u8> =
-                    (0..format.frame_bytes(width, height)).map(|i| (i * 37 % 251) as u8).collect();
-                let (w, h) = (width as usize, height as usize);
-                let (cw, ch) = (w.div_ceil(columns), h.div_ceil(rows));
-                let mut full = data[..w * h].to_vec();
-                for plane in 0..2 {
-                    for y in 0..h {
-                        for x in 0..w {
-                            full.push(data[w * h + plane * cw * ch + y / rows * cw + x / columns]);
-                        }
-                    }
-                }
-                let (mut halved, mut repeated) = (Vec::new(), Vec::new());
-                frame(format, width, height, data).write_rgb(&mut halved).unwrap();
-                frame(PixelFormat::I444, width, height, full).write_rgb(&mut repeated).unwrap();
-                if halved != repeated {
+            for format in [Yuyv, Uyvy, Nv12, I420, I422] {
+                let data = (0..format.frame_bytes(width, height)).map(|i| (i * 37 % 251) as u8).collect();
+                let packed = frame(format, width, height, data);
+                let planes = frame(I444, width, height, planes_of(&packed));
+                let [mut rgb, mut gray, mut planar_rgb, mut planar_gray] = [const { Vec::new() }; 4];
+                packed.write_rgb(&mut rgb).unwrap();
+                packed.write_gray(&mut gray).unwrap();
+                planes.write_rgb(&mut planar_rgb).unwrap();
+                planes.write_gray(&mut planar_gray).unwrap();
+                if (rgb, gray) != (planar_rgb, planar_gray) {
                     wrong.push((format, width, height));
                 }
             }
@@ -263,6 +400,14 @@ mod tests {
             (
                 frame(PixelFormat::I420, 3, 3, vec![0; 18]),
                 "frame 7: 3x3 I420 takes 17 bytes, but the source gave 18",
+            ),
+            (
+                frame(PixelFormat::Yuyv, 3, 2, vec![0; 12]),
+                "frame 7: 3x2 Yuyv takes 16 bytes, but the source gave 12",
+            ),
+            (
+                frame(PixelFormat::Nv12, 3, 3, vec![0; 14]),
+                "frame 7: 3x3 Nv12 takes 17 bytes, but the source gave 14",
             ),
             (frame(PixelFormat::Gray8, 0, 3, vec![]), "frame 7 is 0x3 and so has no pixels"),
         ];

@@ -5,7 +5,7 @@ use fast_image_resize::pixels::{U8, U8x3};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
-use super::color::{FrameError, luma_to_gray};
+use super::color::FrameError;
 use super::{Frame, PixelFormat};
 use crate::mask::Region;
 
@@ -388,17 +388,10 @@ fn channels_to_resize<'a>(
     color: ColorOrder,
     buffer: &'a mut Vec<u8>,
 ) -> Result<(&'a [u8], usize), FrameError> {
-    let area = frame.width as usize * frame.height as usize;
     match (frame.format, color) {
         (PixelFormat::Gray8, _) => Ok((frame.data.as_slice(), 1)),
-        (PixelFormat::Rgb8, ColorOrder::Gray) => {
-            buffer.clear();
-            buffer.extend(frame.data.chunks_exact(3).map(rgb_to_gray));
-            Ok((buffer.as_slice(), 1))
-        }
         (_, ColorOrder::Gray) => {
-            buffer.clear();
-            buffer.extend(frame.data[..area].iter().map(|&y| luma_to_gray(y)));
+            frame.write_gray(buffer)?;
             Ok((buffer.as_slice(), 1))
         }
         (PixelFormat::Rgb8, _) => Ok((frame.data.as_slice(), 3)),
@@ -407,12 +400,6 @@ fn channels_to_resize<'a>(
             Ok((buffer.as_slice(), 3))
         }
     }
-}
-
-/// BT.601 luminance, weights times 2^16 (19595 + 38470 + 7471 = 2^16), rounded half up.
-fn rgb_to_gray(rgb: &[u8]) -> u8 {
-    let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
-    ((19_595 * r + 38_470 * g + 7_471 * b + (1 << 15)) >> 16) as u8
 }
 
 /// Fills one channel of the input, `width` values a row: padding, and inside `place` every `step`-th of `pixels`.

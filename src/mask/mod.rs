@@ -1,8 +1,9 @@
-//! From logits to a mask: upsampling with argmax in one pass, classes and their colours, indexed PNG.
+//! From logits to a mask: upsampling with argmax in one pass, classes and their colours, indexed PNG, run-lengths.
 
 mod argmax;
 mod palette;
 pub mod png;
+pub mod rle;
 
 pub use argmax::{Coordinates, Logits, MaskError, Masker, Region, Resized};
 pub(crate) use palette::is_background_name;

@@ -17,15 +17,15 @@ pub(super) fn paint(classes: &[Class]) -> Paint {
 }
 
 /// Paints every pixel: (frame + color + 1) / 2 inside a class, the color itself where one of the four neighbors is
-/// of another class.
-pub(super) fn blend(rgb: &mut [u8], mask: &Mask, paint: &Paint) {
+/// of another class. `rgb` begins with the first pixel under the mask; `stride` bytes later comes the one below.
+pub(super) fn blend(rgb: &mut [u8], stride: usize, mask: &Mask, paint: &Paint) {
     let width = mask.width as usize;
     let ids = |row: usize| &mask.data[row * width..][..width];
     let rows = mask.data.len() / width;
-    for (y, rgb) in rgb.chunks_exact_mut(3 * width).enumerate() {
+    for (y, rgb) in rgb.chunks_mut(stride).take(rows).enumerate() {
         let row = ids(y);
         let (above, below) = (ids(y.saturating_sub(1)), ids((y + 1).min(rows - 1)));
-        for (x, pixel) in rgb.chunks_exact_mut(3).enumerate() {
+        for (x, pixel) in rgb[..3 * width].chunks_exact_mut(3).enumerate() {
             let id = row[x];
             let Some(color) = paint[id as usize] else {
                 continue;
@@ -52,8 +52,16 @@ mod tests {
         let data: Vec<u8> = rows.concat().bytes().map(|digit| digit - b'0').collect();
         let width = rows[0].len();
         let mask = Mask { width: width as u32, height: rows.len() as u32, data };
-        let mut rgb = vec![100; 3 * mask.data.len()];
-        blend(&mut rgb, &mask, paint);
+        // One more pixel right of the mask and a row below, which stay as they are.
+        let stride = 3 * (width + 1);
+        let mut rgb = vec![100; stride * (rows.len() + 1)];
+        blend(&mut rgb, stride, &mask, paint);
+        assert!(rgb[stride * rows.len()..].iter().all(|&value| value == 100));
+        let inside = |row: &[u8]| {
+            assert_eq!(row[3 * width..], [100; 3]);
+            row[..3 * width].to_vec()
+        };
+        let rgb: Vec<u8> = rgb.chunks_exact(stride).take(rows.len()).flat_map(inside).collect();
         let sign = |(pixel, &id): (&[u8], &u8)| {
             let color = paint[id as usize].unwrap_or_default();
             let half = color.map(|value| (100 + u16::from(value)).div_ceil(2) as u8);

@@ -7,7 +7,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 /// Interleaved R, G, B as a display.
-pub(super) struct Canvas<'a> {
+pub struct Canvas<'a> {
     rgb: &'a mut [u8],
     width: u32,
     height: u32,
@@ -15,7 +15,11 @@ pub(super) struct Canvas<'a> {
 
 impl<'a> Canvas<'a> {
     /// A display over `3 * width * height` bytes.
-    pub(super) fn new(rgb: &'a mut [u8], width: u32, height: u32) -> Canvas<'a> {
+    ///
+    /// # Panics
+    /// When `rgb` has another number of bytes.
+    pub fn new(rgb: &'a mut [u8], width: u32, height: u32) -> Canvas<'a> {
+        assert_eq!(rgb.len(), 3 * width as usize * height as usize, "bytes of a canvas of {width}x{height}");
         Canvas { rgb, width, height }
     }
 

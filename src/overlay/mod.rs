@@ -1,14 +1,20 @@
-//! Drawing masks and legends over frames.
+//! Drawing masks, legends and statistics over frames, for files and for displays of any size.
 
 mod blend;
 mod canvas;
 mod legend;
+mod panel;
+mod scene;
+mod statistics;
+
+pub use canvas::Canvas;
+pub use scene::{Parts, Scene, View};
+pub use statistics::Statistics;
 
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
 use crate::mask::{Class, Mask};
-use canvas::Canvas;
 
 /// Quality of overlay pictures, 1..=100.
 const JPEG_QUALITY: u8 = 90;
@@ -84,10 +90,10 @@ pub fn draw(
         return Err(OverlayError::Mask { mask_width: mask.width, mask_height: mask.height, width, height });
     }
     let paint = blend::paint(classes);
-    blend::blend(rgb, mask, &paint);
+    blend::blend(rgb, 3 * width as usize, mask, &paint);
     if legend == Legend::Shown {
         let rows = legend::rows(mask, classes, &paint);
-        legend::draw(&mut Canvas::new(rgb, width, height), &rows);
+        legend::draw(&mut Canvas::new(rgb, width, height), &rows, height);
     }
     Ok(())
 }

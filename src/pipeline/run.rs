@@ -1,172 +1,346 @@
-//! The loop over a stream: every frame read, segmented and stored, and what came of it.
+//! A stream on its way to disk: three threads, the queues between them, and what they tell.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Latency, PipelineError, Segmenter};
+use super::exchange::{Exchange, Overflow, Stop, Taken};
+use super::{PipelineError, Saved, Segment, Sink, Stage, Summary, capture, segment, write};
 use crate::camera::{Source, SourceError};
+use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mask::Mask;
-use crate::overlay::{self, Legend};
-use crate::store::{MaskFolder, Picture, Record};
+use crate::store::Throttle;
 
-/// A step of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Reading and decoding.
-    Read,
-    /// Frame to input.
-    Prepare,
-    /// Input to logits.
-    Infer,
-    /// Logits to mask.
-    Mask,
-    /// Mask (and overlay) to disk.
-    Write,
+/// Frames that wait for the network; of a live source only the newest does.
+const FRAMES: usize = 2;
+/// Masks that wait for the disk.
+const MASKS: usize = 8;
+/// Things told that nobody has heard yet.
+const EVENTS: usize = 64;
+/// How often threads that are stopped and do not end are looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Decides whether a mask is stored, by the time since the board's start and the pixels of each class.
+pub type Rules = Box<dyn FnMut(Duration, &[u64; 256]) -> bool + Send>;
+
+/// What a pipeline is made of.
+pub struct Parts {
+    /// Where frames come from.
+    pub source: Box<dyn Source>,
+    /// What makes masks of them.
+    pub segment: Box<dyn Segment>,
+    /// Where masks go.
+    pub sink: Box<dyn Sink>,
+    /// Which masks go there.
+    pub rules: Rules,
+    /// What time it is.
+    pub clock: Arc<dyn Clock + Sync>,
+    /// Who sees each frame with its mask, at most one at a time; where that is slow, frames are skipped.
+    pub viewer: Option<Viewer>,
 }
 
-impl Stage {
-    /// All stages, in order.
-    pub const ALL: [Stage; 5] = [Stage::Read, Stage::Prepare, Stage::Infer, Stage::Mask, Stage::Write];
+/// Shows frames with their masks.
+pub type Viewer = Box<dyn FnMut(&Frame, &Mask) + Send>;
 
-    /// Name for reports.
-    pub fn name(self) -> &'static str {
-        ["read", "prepare", "infer", "mask", "write"][self as usize]
-    }
-}
-
-/// What came of a run.
-#[derive(Clone, Debug, Default)]
-pub struct Summary {
-    /// Frames whose masks are stored.
-    pub frames: u64,
-    /// Broken frames, skipped.
-    pub broken: u64,
-    /// Time from the first read to the last write.
-    pub elapsed: Duration,
-    /// Time of each [`Stage`].
-    pub stages: [Latency; 5],
-    /// Bytes written: masks, index lines, overlays.
-    pub bytes_written: u64,
-    /// Pixels of each class id.
-    pub pixels: Vec<u64>,
-}
-
-impl Summary {
-    /// Frames per second over the whole run; 0 before any.
-    pub fn fps(&self) -> f64 {
-        if self.frames == 0 { 0.0 } else { self.frames as f64 / self.elapsed.as_secs_f64() }
-    }
-
-    /// Time of one stage.
-    pub fn stage(&self, stage: Stage) -> &Latency {
-        &self.stages[stage as usize]
-    }
-}
-
-/// What a run does beside storing masks.
+/// How a pipeline runs.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Whether to store each frame with its mask drawn over it.
-    pub overlay: bool,
+pub struct Settings {
+    /// Whether frames go to the sink with their masks.
+    pub with_frames: bool,
+    /// Frames to segment before it ends; endless at `None`.
+    pub frames_max: Option<u64>,
+    /// For [`crate::store::RecordMeta::model`].
+    pub model: [u8; 8],
+    /// For [`crate::store::RecordMeta::tune_generation`].
+    pub tune_generation: u32,
 }
 
-/// What became of one frame.
+/// What happened.
 #[derive(Debug)]
-pub enum Step {
-    /// Its mask is stored.
-    Stored,
-    /// It is broken, counted and skipped.
+pub enum Event {
+    /// A frame is broken, counted and skipped.
     Skipped(SourceError),
-    /// There was none: the stream has ended.
-    End,
+    /// A live source has no frames for now: why. Told once a reason.
+    Interrupted(String),
+    /// It has frames again, after this time.
+    Resumed(Duration),
+    /// The sink takes nothing for now: why. Told once a reason.
+    SinkWaits(String),
+    /// It takes masks again, after this time.
+    SinkResumed(Duration),
 }
 
-/// A stream on its way to disk.
-pub struct Run<'a> {
-    source: &'a mut dyn Source,
-    segmenter: &'a mut Segmenter,
-    folder: &'a mut MaskFolder,
-    options: Options,
-    start: Instant,
-    mask: Mask,
-    rgb: Vec<u8>,
-    summary: Summary,
+/// A frame with the times of its capture.
+pub(super) struct Captured {
+    pub(super) frame: Frame,
+    pub(super) monotonic: Duration,
+    pub(super) wall_us: i64,
 }
 
-impl<'a> Run<'a> {
-    /// A run that has not read anything yet.
-    pub fn new(
-        source: &'a mut dyn Source,
-        segmenter: &'a mut Segmenter,
-        folder: &'a mut MaskFolder,
-        options: Options,
-    ) -> Run<'a> {
-        let summary = Summary { pixels: vec![0; 256], ..Summary::default() };
-        let (mask, rgb) = (Mask::default(), Vec::new());
-        Run { source, segmenter, folder, options, start: Instant::now(), mask, rgb, summary }
+/// What the threads share.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) live: bool,
+    pub(super) start: Instant,
+    pub(super) stop: Stop,
+    pub(super) frames: Exchange<Captured>,
+    pub(super) masks: Exchange<Saved>,
+    /// Masks whose memory can be used again.
+    pub(super) spare: Exchange<Mask>,
+    pub(super) views: Exchange<(Frame, Mask)>,
+    pub(super) events: Exchange<Event>,
+    pub(super) clock: Arc<dyn Clock + Sync>,
+    interval_ns: AtomicU64,
+    throttle: AtomicU64,
+    summary: Mutex<Summary>,
+    sink_status: Mutex<serde_json::Value>,
+    failures: Mutex<Vec<(Thread, PipelineError)>>,
+}
+
+impl Shared {
+    pub(super) fn summary(&self) -> MutexGuard<'_, Summary> {
+        // A panic elsewhere leaves counts behind, each of them whole.
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one frame all the way.
+    pub(super) fn count(&self, stage: Stage, duration: Duration) {
+        self.summary().stages[stage as usize].add(duration);
+    }
+
+    /// Tells the owner; where nobody listens, the oldest goes.
+    pub(super) fn tell(&self, event: Event) {
+        // Only a closed queue gives the event back: the owner has gone.
+        let _ = self.events.put(event);
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        Duration::from_nanos(self.interval_ns.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn throttle(&self) -> Throttle {
+        Throttle(self.throttle.load(Ordering::Relaxed) as u16)
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Vec<(Thread, PipelineError)>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_sink_status(&self, status: serde_json::Value) {
+        *self.sink_status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+}
+
+type Outcome = Result<(), PipelineError>;
+
+/// The threads, in the order in which their errors count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Thread {
+    Write,
+    Segment,
+    Capture,
+    View,
+}
+
+impl Thread {
+    fn name(self) -> &'static str {
+        ["write", "segment", "capture", "view"][self as usize]
+    }
+
+    /// Closes the queues at whose ends the thread is, so that its neighbors end too.
+    fn close_queues(self, shared: &Shared) {
+        match self {
+            Thread::Capture => shared.frames.close(),
+            Thread::Segment => {
+                shared.frames.close();
+                shared.masks.close();
+                shared.views.close();
+            }
+            Thread::Write => {
+                shared.masks.close();
+                shared.frames.close();
+            }
+            Thread::View => shared.views.close(),
+        }
+    }
+}
+
+/// A stream on its way to disk. Dropping it stops it without waiting; [`Pipeline::finish`] waits.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    capture: JoinHandle<()>,
+    segment: JoinHandle<()>,
+    write: JoinHandle<()>,
+}
+
+impl Pipeline {
+    /// Starts the threads.
     ///
     /// # Errors
-    /// When the source ends early or the disk fails. Masks stored before are whole and listed.
-    pub fn step(&mut self) -> Result<Step, PipelineError> {
-        let started = Instant::now();
-        let frame = match self.source.next_frame() {
-            None => return Ok(Step::End),
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) if error.is_broken_frame() => {
-                self.summary.broken += 1;
-                return Ok(Step::Skipped(error));
-            }
-            Some(Err(error)) => return Err(error.into()),
-        };
-        self.count(Stage::Read, started.elapsed());
-        let times = self.segmenter.segment(&frame, &mut self.mask)?;
-        self.count(Stage::Prepare, times.prepare);
-        self.count(Stage::Infer, times.infer);
-        self.count(Stage::Mask, times.mask);
-
-        let writing = Instant::now();
-        let picture = if self.options.overlay { Some(self.draw(&frame)?) } else { None };
-        let record = Record {
-            frame: frame.number,
-            time: frame.time,
-            name: frame.name.as_deref(),
-            overlay: picture.as_deref().map(|bytes| Picture { extension: "jpg", bytes }),
-        };
-        self.summary.bytes_written += self.folder.put(record, &self.mask)?;
-        self.count(Stage::Write, writing.elapsed());
-
-        for (sum, count) in self.summary.pixels.iter_mut().zip(self.mask.histogram()) {
-            *sum += count;
+    /// [`PipelineError::Thread`] where the system has no thread left.
+    pub fn start(parts: Parts, settings: Settings) -> Result<Pipeline, PipelineError> {
+        let Parts { source, segment, sink, rules, clock, viewer } = parts;
+        let live = source.info().live;
+        let (frames, overflow) = if live { (1, Overflow::DropOldest) } else { (FRAMES, Overflow::Wait) };
+        let shared = Arc::new(Shared {
+            settings,
+            live,
+            start: Instant::now(),
+            stop: Stop::default(),
+            frames: Exchange::new(frames, overflow),
+            masks: Exchange::new(MASKS, overflow),
+            spare: Exchange::new(MASKS, Overflow::DropOldest),
+            views: Exchange::new(1, Overflow::DropOldest),
+            events: Exchange::new(EVENTS, Overflow::DropOldest),
+            clock,
+            interval_ns: AtomicU64::new(0),
+            throttle: AtomicU64::new(0),
+            summary: Mutex::new(Summary::default()),
+            sink_status: Mutex::new(sink.status()),
+            failures: Mutex::new(Vec::new()),
+        });
+        if viewer.is_none() {
+            shared.views.close();
         }
-        self.summary.frames += 1;
-        self.summary.elapsed = self.start.elapsed();
-        Ok(Step::Stored)
+        let stopped = |error| {
+            shared.stop.raise();
+            error
+        };
+        let write = spawn(Thread::Write, &shared, move |shared| write::run(sink, shared)).map_err(stopped)?;
+        let segment = spawn(Thread::Segment, &shared, move |shared| segment::run(segment, rules, shared))
+            .map_err(stopped)?;
+        let capture =
+            spawn(Thread::Capture, &shared, move |shared| capture::run(source, shared)).map_err(stopped)?;
+        if let Some(viewer) = viewer {
+            spawn(Thread::View, &shared, move |shared| view(viewer, shared)).map_err(stopped)?;
+        }
+        Ok(Pipeline { shared, capture, segment, write })
+    }
+
+    /// What happened next, waiting for it at most `time`. `None` where nothing did.
+    pub fn next_event(&self, time: Duration) -> Option<Event> {
+        match self.shared.events.take(time) {
+            Taken::Item(event) => Some(event),
+            Taken::TimedOut | Taken::Closed => None,
+        }
+    }
+
+    /// Whether all threads have ended by themselves.
+    pub fn is_done(&self) -> bool {
+        self.capture_is_done() && self.segment.is_finished() && self.write.is_finished()
+    }
+
+    /// The thread that reads may be held up in its source for ever; once nobody takes frames, it does not count.
+    fn capture_is_done(&self) -> bool {
+        self.capture.is_finished() || self.segment.is_finished()
     }
 
     /// What has come of it so far.
-    pub fn summary(&self) -> &Summary {
-        &self.summary
+    pub fn summary(&self) -> Summary {
+        self.shared.summary().clone()
     }
 
-    fn count(&mut self, stage: Stage, duration: Duration) {
-        self.summary.stages[stage as usize].add(duration);
+    /// Frames segmented so far, and how many a second.
+    pub fn progress(&self) -> (u64, f64) {
+        let summary = self.shared.summary();
+        (summary.frames, summary.fps())
     }
 
-    fn draw(&mut self, frame: &Frame) -> Result<Vec<u8>, PipelineError> {
-        frame.write_rgb(&mut self.rgb)?;
-        let (width, height) = (frame.width, frame.height);
-        // A mask of the network's size is drawn at the frame's, each of its pixels as a block.
-        let scaled;
-        let mask = if (self.mask.width, self.mask.height) == (width, height) {
-            &self.mask
-        } else {
-            scaled = self.mask.scaled(width, height);
-            &scaled
-        };
-        overlay::draw(&mut self.rgb, width, height, mask, self.segmenter.classes(), Legend::Shown)?;
-        Ok(overlay::encode_jpeg(&self.rgb, frame.width, frame.height)?)
+    /// Items in the queue of frames and in that of masks.
+    pub fn queues(&self) -> (usize, usize) {
+        (self.shared.frames.len(), self.shared.masks.len())
+    }
+
+    /// What the sink last said of itself.
+    pub fn sink_status(&self) -> serde_json::Value {
+        self.shared.sink_status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Least time between the starts of two frames of a live source; frames between are dropped.
+    pub fn set_interval(&self, interval: Duration) {
+        self.shared.interval_ns.store(interval.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// What slows the board down, for the records that follow.
+    pub fn set_throttle(&self, throttle: Throttle) {
+        self.shared.throttle.store(u64::from(throttle.0), Ordering::Relaxed);
+    }
+
+    /// Lets it end after the frame in hand.
+    pub fn stop(&self) {
+        self.shared.stop.raise();
+    }
+
+    /// Waits for the end and says what came of it. Stopped, it waits `limit` at most: threads that are held up by a source
+    /// or a disk are then left behind.
+    ///
+    /// The error is the first of: the disk's, the network's, the source's. A source that fails after it was stopped, or after
+    /// the last frame that was wanted, has not failed.
+    pub fn finish(self, limit: Duration) -> (Summary, Result<(), PipelineError>) {
+        let mut stopped_at = None;
+        while !self.is_done() {
+            if self.shared.stop.is_raised() {
+                let since = *stopped_at.get_or_insert_with(Instant::now);
+                if since.elapsed() >= limit {
+                    break;
+                }
+            }
+            std::thread::sleep(POLL);
+        }
+        let shared = &self.shared;
+        shared.events.close();
+        let excused = shared.stop.is_raised()
+            || shared.settings.frames_max.is_some_and(|max| shared.summary().frames >= max);
+        // Whoever still waits for room or for a frame need not.
+        shared.stop.raise();
+        let mut failures = std::mem::take(&mut *shared.failures());
+        failures.retain(|(thread, _)| !(*thread == Thread::Capture && excused));
+        let first = failures.into_iter().min_by_key(|(thread, _)| *thread);
+        let summary = shared.summary().clone();
+        (summary, first.map_or(Ok(()), |(_, error)| Err(error)))
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.shared.stop.raise();
+    }
+}
+
+fn spawn(
+    thread: Thread,
+    shared: &Arc<Shared>,
+    run: impl FnOnce(&Shared) -> Outcome + Send + 'static,
+) -> Result<JoinHandle<()>, PipelineError> {
+    let shared = Arc::clone(shared);
+    let whole = move || {
+        // Nothing of the closure is seen again after a panic but counts and queues, which are whole at any time.
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&shared)));
+        let outcome = outcome.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Err(PipelineError::Thread { thread: thread.name(), reason: format!("it panicked: {text}") })
+        });
+        // Before its queues close: who sees them closed finds the reason.
+        if let Err(error) = outcome {
+            shared.failures().push((thread, error));
+        }
+        thread.close_queues(&shared);
+    };
+    Builder::new()
+        .name(format!("sedge-{}", thread.name()))
+        .spawn(whole)
+        .map_err(|error| PipelineError::Thread { thread: thread.name(), reason: error.to_string() })
+}
+
+fn view(mut viewer: Viewer, shared: &Shared) -> Outcome {
+    loop {
+        match shared.views.take(super::sink::TICK) {
+            Taken::Item((frame, mask)) => viewer(&frame, &mask),
+            Taken::TimedOut if !shared.stop.is_raised() => {}
+            Taken::TimedOut | Taken::Closed => return Ok(()),
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::segments::WaitReason;
 use crate::mask::png::PngError;
 
 /// Why masks cannot be stored or an index cannot be read.
@@ -59,6 +61,72 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The folder holds no store of segments.
+    #[error("{} holds no store of segments; name the folder that [store] path names", folder.display())]
+    NoStore {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A segment was written by a later program.
+    #[error("{} has format version {version}, which this program does not know; use a newer one", path.display())]
+    Version {
+        /// The segment.
+        path: PathBuf,
+        /// Its version.
+        version: u16,
+    },
+    /// A place in a segment is damaged; what is behind it can still be read.
+    #[error("{} is damaged at byte {offset}: {reason}; the masks behind it can still be read", path.display())]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong, part of a sentence.
+        reason: &'static str,
+    },
+    /// A setting of the store makes no sense.
+    #[error("[store] {setting}: {reason}")]
+    Setting {
+        /// Its name in the configuration.
+        setting: &'static str,
+        /// What is wrong and what to do, part of a sentence.
+        reason: String,
+    },
+    /// The store cannot take masks now; it takes up again by itself.
+    #[error("no masks can be stored in {} now: {reason}; storing goes on by itself", folder.display())]
+    Waiting {
+        /// The folder.
+        folder: PathBuf,
+        /// What it waits for.
+        reason: WaitReason,
+    },
+    /// The day's write budget is spent.
+    #[error(
+        "the write budget of {bytes} bytes a day is spent; storing goes on in {} min, raise [store] \
+         write_bytes_per_day or save less often",
+        renewed_in.as_secs().div_ceil(60)
+    )]
+    Budget {
+        /// The budget.
+        bytes: u64,
+        /// Until the next day of the store begins.
+        renewed_in: Duration,
+    },
+    /// The mask has no pixels, not as many as its size says, or too many.
+    #[error(
+        "frame {frame}: a mask of {width}x{height} with {found} class ids cannot be stored; its size and its data must agree, and 67 million pixels are the most"
+    )]
+    MaskSize {
+        /// The frame's number.
+        frame: u64,
+        /// The mask's width.
+        width: u32,
+        /// The mask's height.
+        height: u32,
+        /// Class ids that it holds.
+        found: usize,
+    },
     /// The mask itself cannot be encoded.
     #[error("frame {frame}: {source}")]
     Mask {
@@ -70,6 +138,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store takes masks again later without anybody's doing, so that the caller goes on with the next
+    /// frame; any other error of [`super::SegmentStore`] is wrong usage.
+    pub fn waits(&self) -> bool {
+        matches!(self, StoreError::Waiting { .. } | StoreError::Budget { .. })
+    }
+
     /// Whether the disk has no room left, so that no later frame can be stored either.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, StoreError::Disk { source, .. } if is_full(source))

@@ -10,7 +10,7 @@ use super::{Disk, RealDisk, StoreError};
 use crate::mask::{Class, Mask, png};
 
 /// Name of the list of classes in the folder of a run.
-const CLASSES: &str = "classes.json";
+pub(super) const CLASSES: &str = "classes.json";
 /// Longest file stem taken over from a frame's name, in characters.
 const STEM_CHARS_MAX: usize = 60;
 
@@ -353,7 +353,7 @@ fn is_taken(disk: &impl Disk, folder: &Path) -> bool {
 
 /// A file stem made of a frame's name: the last part of a path, letters, digits and `-_.` kept, anything else an
 /// underscore. `None` where nothing of it is left.
-fn safe_stem(name: &str) -> Option<String> {
+pub(super) fn safe_stem(name: &str) -> Option<String> {
     let stem = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let safe = |c: char| {
         if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }
@@ -372,7 +372,7 @@ fn number_of(file: &str) -> Option<u64> {
 }
 
 /// A name for each id in the index: the class's own, with its id where two classes share a name, or the bare id.
-fn unique_names(classes: &[Class]) -> Vec<String> {
+pub(super) fn unique_names(classes: &[Class]) -> Vec<String> {
     let mut names: Vec<String> = (0..=255).map(|id: u8| id.to_string()).collect();
     for class in classes {
         let shared = classes.iter().any(|other| other.id != class.id && other.name == class.name);

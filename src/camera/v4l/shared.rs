@@ -1,0 +1,224 @@
+//! What a camera's thread and its reader share: the newest frame, the state, the counts.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::negotiate::Choice;
+use crate::camera::{Losses, SourceError};
+use crate::frame::PixelFormat;
+
+/// What came of one captured buffer.
+#[derive(Debug, PartialEq)]
+pub(super) struct Arrival {
+    /// Counts all buffers since the camera was first opened, the dropped ones too.
+    pub(super) number: u64,
+    pub(super) content: Content,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Content {
+    Frame(Captured),
+    /// The buffer was damaged; this is how.
+    Broken(String),
+}
+
+/// A frame as it came out of the driver's memory.
+#[derive(Debug, PartialEq)]
+pub(super) struct Captured {
+    pub(super) time: Duration,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// `None` is a JPEG.
+    pub(super) format: Option<PixelFormat>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What a reader finds.
+#[derive(Debug, PartialEq)]
+pub(super) enum Found {
+    Arrival(Arrival),
+    /// The camera is not there; the reason is the same as long as the state is.
+    Interrupted(String),
+    /// It streams, but nothing came in time.
+    Nothing,
+    /// The thread has ended.
+    Ended,
+}
+
+#[derive(Default)]
+struct State {
+    newest: Option<Arrival>,
+    /// Memory of a dropped frame, for the next one.
+    spare: Vec<u8>,
+    interrupted: Option<String>,
+    streaming: Option<Choice>,
+    losses: Losses,
+    next_number: u64,
+    reopen: Option<String>,
+    stop: bool,
+    ended: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change below is whole at each step, so a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the newest frame in the place of the last, which is dropped if nobody took it. A damaged one does not push a
+    /// whole one out.
+    pub(super) fn arrived(&self, content: Content) {
+        let mut state = self.lock();
+        let number = state.next_number;
+        state.next_number += 1;
+        let whole = matches!(content, Content::Frame(_));
+        if whole {
+            state.interrupted = None;
+        } else if matches!(&state.newest, Some(Arrival { content: Content::Frame(_), .. })) {
+            state.losses.dropped += 1;
+            return;
+        }
+        if let Some(old) = state.newest.replace(Arrival { number, content }) {
+            state.losses.dropped += 1;
+            if let Content::Frame(frame) = old.content {
+                state.spare = frame.bytes;
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    /// Memory for a frame's bytes.
+    pub(super) fn spare(&self) -> Vec<u8> {
+        std::mem::take(&mut self.lock().spare)
+    }
+
+    /// Gives memory back that was not used up.
+    pub(super) fn put_back(&self, spare: Vec<u8>) {
+        self.lock().spare = spare;
+    }
+
+    /// The camera has gone, or is still gone.
+    pub(super) fn interrupted(&self, reason: String) {
+        let mut state = self.lock();
+        state.interrupted = Some(reason);
+        state.streaming = None;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn streaming(&self, choice: Choice) {
+        self.lock().streaming = Some(choice);
+    }
+
+    /// What the camera now gives, where it is open.
+    pub(super) fn mode(&self) -> Option<Choice> {
+        self.lock().streaming
+    }
+
+    pub(super) fn missed(&self, frames: u64) {
+        self.lock().losses.missed += frames;
+    }
+
+    pub(super) fn reopened(&self) {
+        self.lock().losses.reopened += 1;
+    }
+
+    pub(super) fn losses(&self) -> Losses {
+        self.lock().losses
+    }
+
+    /// Waits at most `patience` for a frame that nobody took, or for a state other than the one that was `told` last.
+    pub(super) fn next(&self, patience: Duration, told: Option<&str>) -> Found {
+        let deadline = Instant::now() + patience;
+        let mut state = self.lock();
+        loop {
+            if let Some(arrival) = state.newest.take() {
+                return Found::Arrival(arrival);
+            }
+            if state.ended {
+                return Found::Ended;
+            }
+            let rest = deadline.saturating_duration_since(Instant::now());
+            match &state.interrupted {
+                Some(reason) if rest.is_zero() || told != Some(reason) => {
+                    return Found::Interrupted(reason.clone());
+                }
+                None if rest.is_zero() => return Found::Nothing,
+                _ => {}
+            }
+            state = self.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The reader asks for the camera to be closed and opened again.
+    pub(super) fn ask_reopen(&self, reason: String) {
+        self.lock().reopen = Some(reason);
+    }
+
+    pub(super) fn take_reopen(&self) -> Option<String> {
+        self.lock().reopen.take()
+    }
+
+    pub(super) fn stop(&self) {
+        self.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn stopped(&self) -> bool {
+        self.lock().stop
+    }
+
+    /// Waits this long, or until it is stopped.
+    pub(super) fn pause(&self, time: Duration) {
+        let state = self.lock();
+        drop(self.changed.wait_timeout_while(state, time, |state| !state.stop));
+    }
+
+    /// The thread is at its end.
+    pub(super) fn ended(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits at most `patience` for the thread's end; says whether it came.
+    pub(super) fn wait_for_end(&self, patience: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.lock(), patience, |state| !state.ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0.ended
+    }
+}
+
+/// Why a camera cannot be opened, or was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) kind: TroubleKind,
+    /// One sentence without figures that change.
+    pub(super) reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TroubleKind {
+    /// There is none.
+    Missing,
+    /// Another program has it.
+    Busy,
+    /// It is there, but not what is asked for: trying again helps only if it is another one then.
+    Wrong,
+    /// It failed.
+    Lost,
+}
+
+impl Trouble {
+    pub(super) fn new(kind: TroubleKind, reason: impl Into<String>) -> Trouble {
+        Trouble { kind, reason: reason.into() }
+    }
+
+    /// The trouble as the error that ends a source.
+    pub(super) fn into_error(self, name: String) -> SourceError {
+        SourceError::Camera { name, reason: self.reason }
+    }
+}

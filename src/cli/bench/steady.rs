@@ -1,0 +1,85 @@
+//! `sedge bench --steady`: how long a frame takes at first, and once the board is as warm as it gets.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use sedge::clock::{Clock, SystemClock};
+use sedge::governor::{Sensors, SysSensors};
+use sedge::pipeline::{Phase, SteadyReport, SteadyRule, SteadyWatch};
+use sedge::status::throttle_names;
+use serde_json::json;
+
+use super::super::progress::Progress;
+use super::Setup;
+
+/// Measures frames, one after the other, until their time is steady or `limit` is over.
+pub fn measure(
+    limit: Duration,
+    mut frame: impl FnMut() -> anyhow::Result<Duration>,
+) -> anyhow::Result<SteadyReport> {
+    let mut sensors = SysSensors::new(None);
+    let mut watch = SteadyWatch::new(SteadyRule { limit, ..SteadyRule::default() });
+    let progress = Progress::new("measuring", "frames", None);
+    let mut read: Option<(Duration, String)> = None;
+    loop {
+        let latency = frame()?;
+        let now = SystemClock.monotonic();
+        if read.as_ref().is_none_or(|(at, _)| now.saturating_sub(*at) >= Duration::from_secs(1)) {
+            let readings = sensors.read();
+            watch.read(&readings);
+            let temperature =
+                readings.temperature_c.map_or(String::new(), |celsius| format!(" at {celsius:.0} C"));
+            read = Some((now, format!("{:.1} ms{temperature}", latency.as_secs_f64() * 1e3)));
+        }
+        progress.step(&|| read.as_ref().map_or(String::new(), |(_, text)| text.clone()));
+        if watch.frame(now, latency) {
+            progress.finish();
+            return Ok(watch.report());
+        }
+    }
+}
+
+/// Prints both phases side by side.
+pub fn print(report: &SteadyReport, setup: &Setup, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return setup.print_json(json!({
+            "settled": report.settled,
+            "elapsed_s": report.elapsed.as_secs_f64(),
+            "ratio": report.ratio(),
+            "burst": phase_json(&report.burst),
+            "steady": phase_json(&report.steady),
+        }));
+    }
+    let mut text = format!("{}\n", setup.text());
+    writeln!(text, "phase    median ms   p99 ms   frames  board")?;
+    for (name, phase) in [("burst", &report.burst), ("steady", &report.steady)] {
+        let (median, p99) = (phase.median_ms(), phase.latency.percentile_ms(99.0));
+        let frames = phase.latency.count();
+        writeln!(text, "{name:<8} {median:>9.2} {p99:>8.2} {frames:>8}  {}", board(phase))?;
+    }
+    let (seconds, ratio) = (report.elapsed.as_secs_f64(), report.ratio());
+    let state = if report.settled { "steady" } else { "not yet steady" };
+    writeln!(text, "{state} after {seconds:.0} s, {ratio:.2} times the time of the burst")?;
+    super::super::print(&text)
+}
+
+/// What the board said, in words.
+fn board(phase: &Phase) -> String {
+    let mut words = Vec::new();
+    words.extend(phase.temperature_c.map(|celsius| format!("{celsius:.1} C")));
+    words.extend(phase.frequency_khz.map(|khz| format!("{:.0} MHz at least", khz as f64 / 1e3)));
+    words.extend(throttle_names(phase.throttle).into_iter().map(str::to_owned));
+    if words.is_empty() { "tells nothing".to_owned() } else { words.join(", ") }
+}
+
+fn phase_json(phase: &Phase) -> serde_json::Value {
+    json!({
+        "frames": phase.latency.count(),
+        "median_ms": phase.median_ms(),
+        "p99_ms": phase.latency.percentile_ms(99.0),
+        "max_ms": phase.latency.max_ms(),
+        "temperature_c": phase.temperature_c,
+        "frequency_min_mhz": phase.frequency_khz.map(|khz| khz as f64 / 1e3),
+        "throttle": throttle_names(phase.throttle),
+    })
+}

@@ -1,0 +1,74 @@
+//! The thread that stores masks.
+
+use std::time::{Duration, Instant};
+
+use super::exchange::Taken;
+use super::run::{Event, Shared};
+use super::segment::reuse;
+use super::sink::TICK;
+use super::{PipelineError, Sink, Stage};
+
+/// Stores masks until there are no more, then saves all of them.
+pub(super) fn run(mut sink: Box<dyn Sink>, shared: &Shared) -> Result<(), PipelineError> {
+    let stored = store(sink.as_mut(), shared);
+    // Also after an error: what was stored before it is saved.
+    let closed = sink.close();
+    shared.summary().elapsed = shared.start.elapsed();
+    stored.and(closed)
+}
+
+fn store(sink: &mut dyn Sink, shared: &Shared) -> Result<(), PipelineError> {
+    let mut waiting = Waiting::default();
+    let mut ticked = Instant::now();
+    loop {
+        match shared.masks.take(TICK) {
+            Taken::Item(saved) => {
+                let writing = Instant::now();
+                let taken = sink.put(&saved)?;
+                shared.count(Stage::Write, writing.elapsed());
+                let mut summary = shared.summary();
+                match taken {
+                    true => summary.stored += 1,
+                    false => summary.refused += 1,
+                }
+                summary.bytes_written = sink.bytes_written();
+                summary.elapsed = shared.start.elapsed();
+                drop(summary);
+                reuse(saved.mask, shared);
+            }
+            Taken::TimedOut => {}
+            Taken::Closed => return Ok(()),
+        }
+        if ticked.elapsed() >= TICK {
+            ticked = Instant::now();
+            sink.tick()?;
+            shared.set_sink_status(sink.status());
+            shared.summary().bytes_written = sink.bytes_written();
+        }
+        waiting.look(sink.waits(), shared);
+    }
+}
+
+/// Why the sink takes nothing, and since when.
+#[derive(Default)]
+struct Waiting {
+    now: Option<(String, Duration)>,
+}
+
+impl Waiting {
+    fn look(&mut self, reason: Option<String>, shared: &Shared) {
+        match (reason, &self.now) {
+            (None, None) => {}
+            (None, Some((_, since))) => {
+                shared.tell(Event::SinkResumed(shared.clock.monotonic().saturating_sub(*since)));
+                self.now = None;
+            }
+            (Some(reason), Some((known, _))) if reason == *known => {}
+            (Some(reason), known) => {
+                let since = known.as_ref().map_or_else(|| shared.clock.monotonic(), |(_, since)| *since);
+                shared.tell(Event::SinkWaits(reason.clone()));
+                self.now = Some((reason, since));
+            }
+        }
+    }
+}

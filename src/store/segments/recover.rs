@@ -1,0 +1,324 @@
+//! Takes up a store: finds its segments, scans those without a footer, cuts what a power cut tore.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::time::Duration;
+
+use super::age::Moment;
+use super::batch::Batch;
+use super::entry::{self, Entry};
+use super::footer::Summary;
+use super::format::{
+    BLOCK, ID_FILE, StoreId, UNFINISHED, first_of, id_text, is_unfinished, padding, segment_name,
+};
+use super::header::{Header, NoHeader};
+use super::quota::Size;
+use super::reader::read_id;
+use super::scan::{Scanner, Step, read_footer, read_header};
+use super::volume::{Appender, Folder};
+use crate::mask::Class;
+
+/// What was found in the folder when the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Segments of the store.
+    pub segments: u64,
+    /// Whole records in them.
+    pub records: u64,
+    /// Segments that had no whole footer and were scanned record by record.
+    pub scanned: u64,
+    /// Bytes at the end of the last segment that were no whole record and were cut off.
+    pub torn_bytes: u64,
+    /// Damaged bytes elsewhere, which were left as they are.
+    pub damaged_bytes: u64,
+    /// Files named as segments that are none of this store: of another store, or with a damaged header. They are left
+    /// as they are.
+    pub foreign: u64,
+    /// Sequence number that the next record gets.
+    pub next_sequence: u64,
+}
+
+/// A segment as the writer remembers it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    pub first: u64,
+    pub records: u64,
+    pub size: Size,
+    pub first_wall_us: i64,
+    pub last_wall_us: i64,
+}
+
+impl Segment {
+    pub(super) fn new(first: u64, summary: &Summary, bytes: u64) -> Segment {
+        Segment {
+            first,
+            records: summary.records,
+            size: Size { bytes, store_time: summary.store_time },
+            first_wall_us: summary.first_wall_us,
+            last_wall_us: summary.last_wall_us,
+        }
+    }
+}
+
+/// The segment that is open for writing.
+pub(super) struct Tail {
+    pub first: u64,
+    pub file: Box<dyn Appender>,
+    /// Its length, all of it on the medium, a multiple of [`BLOCK`].
+    pub bytes: u64,
+    pub summary: Summary,
+    pub classes: Vec<Class>,
+}
+
+/// How far a segment was promised when a write to it failed. What is behind that is all in memory still.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub id: StoreId,
+    pub first: u64,
+    pub bytes: u64,
+}
+
+/// A store that has been taken up.
+pub(super) struct Recovered {
+    pub id: StoreId,
+    /// Closed segments, in order.
+    pub segments: VecDeque<Segment>,
+    pub tail: Option<Tail>,
+    /// The newest record.
+    pub last: Option<Moment>,
+    /// Records of the batch that are on the medium.
+    pub found: Vec<(u64, u32)>,
+    pub report: Recovery,
+}
+
+/// Why a store cannot be taken up.
+#[derive(Debug)]
+pub(super) enum Unrecovered {
+    Io(io::Error),
+    /// A segment of a later program: its first record, its version.
+    Version(u64, u16),
+}
+
+impl From<io::Error> for Unrecovered {
+    fn from(error: io::Error) -> Unrecovered {
+        Unrecovered::Io(error)
+    }
+}
+
+/// Takes up the store in `folder`, or begins one. Whole records are never deleted, but for those behind the promised
+/// end of `expected` that `batch` holds too: after a failed sync nobody can say what of them is on the medium, though
+/// they can be read, so they are written again.
+pub(super) fn recover(
+    folder: &mut dyn Folder,
+    expected: Option<Expected>,
+    batch: &Batch,
+) -> Result<Recovered, Unrecovered> {
+    let names: Vec<String> = folder.list()?.into_iter().map(|(name, _)| name).collect();
+    for name in names.iter().filter(|name| is_unfinished(name)) {
+        folder.remove(name)?;
+    }
+    let mut firsts: Vec<u64> = names.iter().filter_map(|name| first_of(name)).collect();
+    firsts.sort_unstable();
+    let id = take_up_id(folder, &firsts)?;
+    let mut recovered = Recovered {
+        id,
+        segments: VecDeque::new(),
+        tail: None,
+        last: None,
+        found: Vec::new(),
+        report: Recovery::default(),
+    };
+    let mut next = 0;
+    let mut unsealed = None;
+    for &first in &firsts {
+        // Only the last segment is open; one before it without a footer is damaged, and closed.
+        if let Some(scanned) = unsealed.take() {
+            close(&mut recovered, scanned);
+        }
+        next = next.max(first);
+        let content = folder.read(&segment_name(first))?;
+        let (header, start) = match read_header(&*content)? {
+            Ok((header, start)) if header.id == id => (header, start as u64),
+            Err(NoHeader::Version(version)) => return Err(Unrecovered::Version(first, version)),
+            other => {
+                // Its numbers stay taken all the same.
+                let start = other.map_or(0, |(_, start)| start as u64);
+                let scanned = scan(Scanner::new(content, start), None, &Batch::default())?;
+                next = next.max(first + 1).max(scanned.summary.last + 1);
+                recovered.report.foreign += 1;
+                continue;
+            }
+        };
+        if let Some(summary) = read_footer(&*content)? {
+            next = next.max(summary.last + 1);
+            recovered.last = Some(moment(&summary));
+            recovered.segments.push_back(Segment::new(first, &summary, content.length()?));
+            continue;
+        }
+        let bytes = content.length()?;
+        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
+        let scanned = scan(Scanner::new(content, start), promised.map(|promised| promised.bytes), batch)?;
+        if scanned.summary.records > 0 {
+            next = next.max(scanned.summary.last + 1);
+            recovered.last = Some(moment(&scanned.summary));
+        }
+        recovered.report.scanned += 1;
+        unsealed = Some(Unsealed { header, start, bytes, promised, scanned });
+    }
+    if let Some(unsealed) = unsealed {
+        next = open_tail(folder, &mut recovered, unsealed, next)?;
+    }
+    // Entries that were not synced before a crash are there now, and what is in them counts as promised from here on.
+    folder.sync()?;
+    let report = &mut recovered.report;
+    let tail_records = recovered.tail.as_ref().map(|tail| tail.summary.records);
+    report.segments = recovered.segments.len() as u64 + u64::from(tail_records.is_some());
+    report.records =
+        recovered.segments.iter().map(|segment| segment.records).sum::<u64>() + tail_records.unwrap_or(0);
+    report.next_sequence = next;
+    Ok(recovered)
+}
+
+/// A segment without a footer.
+struct Unsealed {
+    header: Header,
+    /// End of the header.
+    start: u64,
+    bytes: u64,
+    promised: Option<Expected>,
+    scanned: Scanned,
+}
+
+/// What a scan has found.
+#[derive(Default)]
+struct Scanned {
+    summary: Summary,
+    /// End of the last whole record and its padding.
+    end: u64,
+    damaged_bytes: u64,
+    /// Records that the batch holds too.
+    found: Vec<(u64, u32)>,
+    /// The summary of the records before the promised end, where others follow it.
+    promised: Option<Summary>,
+    /// Whether a record behind the promised end is not in the batch.
+    strange: bool,
+}
+
+fn scan(mut scanner: Scanner, promised: Option<u64>, batch: &Batch) -> io::Result<Scanned> {
+    let in_memory: Vec<_> = batch.records().filter_map(entry::identity).collect();
+    let mut scanned = Scanned::default();
+    loop {
+        match scanner.next()? {
+            Step::Record { offset } => {
+                let Ok(entry) = Entry::parse(&scanner.record) else {
+                    scanned.damaged_bytes += scanner.record.len() as u64;
+                    continue;
+                };
+                let own = entry::identity(&scanner.record).filter(|own| in_memory.contains(own));
+                if promised.is_some_and(|end| offset >= end) {
+                    if scanned.promised.is_none() {
+                        scanned.promised = Some(scanned.summary.clone());
+                    }
+                    scanned.strange |= own.is_none();
+                }
+                scanned.found.extend(own);
+                scanned.summary.add(&entry, offset);
+            }
+            Step::Damaged { bytes, .. } => scanned.damaged_bytes += bytes,
+            // A footer that is not at the end of the file: it has been torn behind it.
+            Step::Footer => {}
+            Step::End { .. } => {
+                scanned.end = scanner.offset;
+                return Ok(scanned);
+            }
+        }
+    }
+}
+
+fn close(recovered: &mut Recovered, unsealed: Unsealed) {
+    let Unsealed { header, bytes, scanned, .. } = unsealed;
+    recovered.report.damaged_bytes += scanned.damaged_bytes + (bytes - scanned.end);
+    recovered.found.extend(scanned.found);
+    recovered.segments.push_back(Segment::new(header.first, &scanned.summary, bytes));
+}
+
+/// Cuts the last segment to what is whole and opens it for writing. Returns the next sequence number.
+fn open_tail(
+    folder: &mut dyn Folder,
+    recovered: &mut Recovered,
+    unsealed: Unsealed,
+    next: u64,
+) -> io::Result<u64> {
+    let Unsealed { header, start, bytes, promised, mut scanned } = unsealed;
+    let name = segment_name(header.first);
+    let mut next = next;
+    if let Some(promised) = promised.filter(|promised| !scanned.strange && promised.bytes <= bytes) {
+        scanned.summary = scanned.promised.unwrap_or(scanned.summary);
+        scanned.end = promised.bytes;
+        scanned.found.clear();
+        // Numbers of records that are in memory only are theirs again.
+        next = if scanned.summary.records > 0 { scanned.summary.last + 1 } else { header.first };
+        recovered.last = match scanned.summary.records {
+            0 => recovered.segments.back().map(|segment| Moment {
+                store: segment.size.store_time,
+                monotonic: Duration::ZERO,
+                wall_us: segment.last_wall_us,
+            }),
+            _ => Some(moment(&scanned.summary)),
+        };
+        if promised.bytes == 0 {
+            folder.remove(&name)?;
+            return Ok(next);
+        }
+    }
+    let end = scanned.end.max(start);
+    let mut file = folder.append(&name)?;
+    if end < bytes {
+        recovered.report.torn_bytes += bytes - end;
+        file.truncate(end)?;
+    }
+    let pad = padding(end);
+    if pad > 0 {
+        file.append(&[0; BLOCK as usize][..pad as usize])?;
+    }
+    // Also where nothing was cut: records that were not yet synced are promised from here on.
+    file.sync()?;
+    recovered.report.damaged_bytes += scanned.damaged_bytes;
+    recovered.found.extend(scanned.found);
+    let (bytes, summary, classes) = (end + pad, scanned.summary, header.classes);
+    recovered.tail = Some(Tail { first: header.first, file, bytes, summary, classes });
+    Ok(next)
+}
+
+fn moment(summary: &Summary) -> Moment {
+    Moment { store: summary.store_time, monotonic: summary.monotonic, wall_us: summary.last_wall_us }
+}
+
+/// The store's id: that of its file, else that of the newest segment, else a new one. The file is there afterwards.
+fn take_up_id(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<StoreId> {
+    if let Some(id) = read_id(folder)? {
+        return Ok(id);
+    }
+    let mut found = None;
+    for &first in firsts.iter().rev() {
+        if let Ok((header, _)) = read_header(&*folder.read(&segment_name(first))?)? {
+            found = Some(header.id);
+            break;
+        }
+    }
+    let id = found.unwrap_or_else(new_id);
+    let unfinished = format!("{ID_FILE}{UNFINISHED}");
+    let mut file = folder.create(&unfinished)?;
+    file.append(id_text(&id).as_bytes())?;
+    file.sync()?;
+    folder.rename(&unfinished, ID_FILE)?;
+    folder.sync()?;
+    Ok(id)
+}
+
+/// An id that no other store has; it need not be secret.
+fn new_id() -> StoreId {
+    let random = || u128::from(RandomState::new().hash_one(0));
+    (random() << 64 | random()).to_be_bytes()
+}

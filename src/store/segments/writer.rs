@@ -1,0 +1,633 @@
+//! The writer: takes masks, puts them on the medium in batches, and waits when the disk fails.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::StoreOptions;
+use super::age::StoreTime;
+use super::batch::{BATCH_BYTES_MAX, Batch};
+use super::budget::{Budget, SYNC_BYTES, day_start};
+use super::entry::{self, Entry, PIXELS_MAX, Place};
+use super::footer::TAIL_BYTES;
+use super::format::{BLOCK, StoreId, UNFINISHED, padding, segment_name};
+use super::header::{Header, cut};
+use super::quota::{self, Situation};
+use super::real::RealVolume;
+use super::recover::{Expected, Recovered, Recovery, Segment, Tail, Unrecovered, recover};
+use super::status::{StoreEvent, StoreState, StoreStatus, Stored, WaitReason};
+use super::volume::{Folder, OpenError, Volume};
+use crate::clock::Clock;
+use crate::mask::{Class, Mask};
+use crate::store::{RecordMeta, StoreError};
+
+/// First and longest pause between two tries to open the folder again.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Most events that wait to be fetched; older ones are forgotten.
+const EVENTS_MAX: usize = 16;
+
+/// A store of segments that is open for writing; see [`super`] for what it promises.
+pub struct SegmentStore {
+    volume: Box<dyn Volume>,
+    path: PathBuf,
+    classes: Vec<Class>,
+    options: StoreOptions,
+    clock: Box<dyn Clock>,
+    /// The folder, while it can be written to.
+    opened: Option<Opened>,
+    wait: Option<Wait>,
+    batch: Batch,
+    /// Sequence number of the next mask.
+    next: u64,
+    /// Set from before a write until it has succeeded.
+    expected: Option<Expected>,
+    /// The id of the store, once it was open.
+    id: Option<StoreId>,
+    time: StoreTime,
+    budget: Budget,
+    /// Masks refused for the budget since it was spent; `None` while it is not.
+    over_budget: Option<u64>,
+    counts: Counts,
+    events: VecDeque<StoreEvent>,
+    /// What is written next, kept for its memory.
+    scratch: Vec<u8>,
+}
+
+/// An open folder.
+struct Opened {
+    folder: Box<dyn Folder>,
+    id: StoreId,
+    /// Closed segments, in order.
+    segments: VecDeque<Segment>,
+    tail: Option<OpenTail>,
+}
+
+struct OpenTail {
+    tail: Tail,
+    /// Store time at which it was begun or taken up.
+    since: Duration,
+}
+
+struct Wait {
+    reason: WaitReason,
+    since: Duration,
+    pause: Duration,
+    /// Monotonic time of the next try.
+    retry_at: Duration,
+    /// Kinds of reasons that were told, as bits.
+    told: u8,
+    refused_before: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    records: u64,
+    listed: u64,
+    refused_waiting: u64,
+    refused_budget: u64,
+    written_bytes: u64,
+    deleted_segments: u64,
+}
+
+/// Why a try to open the folder failed.
+enum Trouble {
+    /// What may end by itself.
+    Wait(WaitReason),
+    /// What somebody must change.
+    Wrong(StoreError),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::Wait(error.into())
+    }
+}
+
+impl SegmentStore {
+    /// Opens the store in `folder`, which is made where it is missing, for masks of these classes. Where the disk is
+    /// not there or fails, the store is open all the same, waits, and takes up by itself.
+    ///
+    /// # Errors
+    /// What somebody must change: [`StoreError::Setting`], [`StoreError::InUse`], [`StoreError::Version`] for a store
+    /// of a later program, [`StoreError::Disk`] where the folder must not be written to or is a file.
+    pub fn open(
+        folder: &Path,
+        classes: &[Class],
+        options: StoreOptions,
+        clock: Box<dyn Clock>,
+    ) -> Result<(SegmentStore, Recovery), StoreError> {
+        SegmentStore::open_on(Box::new(RealVolume), folder, classes, options, clock)
+    }
+
+    /// [`SegmentStore::open`] on any file system.
+    ///
+    /// # Errors
+    /// Those of [`SegmentStore::open`].
+    pub fn open_on(
+        volume: Box<dyn Volume>,
+        folder: &Path,
+        classes: &[Class],
+        options: StoreOptions,
+        clock: Box<dyn Clock>,
+    ) -> Result<(SegmentStore, Recovery), StoreError> {
+        options.check(folder)?;
+        if classes.len() > 256 {
+            let reason = format!("the model has {} classes; 256 are the most", classes.len());
+            return Err(StoreError::Setting { setting: "classes", reason });
+        }
+        // As they come back from a header.
+        let classes = classes
+            .iter()
+            .map(|class| Class { name: cut(&class.name).to_owned(), ..class.clone() })
+            .collect();
+        let time = StoreTime::new(None, clock.monotonic(), clock.wall_us());
+        let mut store = SegmentStore {
+            volume,
+            path: folder.to_owned(),
+            classes,
+            budget: Budget::new(options.write_bytes_per_day, Duration::ZERO, 0),
+            options,
+            clock,
+            opened: None,
+            wait: None,
+            batch: Batch::default(),
+            next: 0,
+            expected: None,
+            id: None,
+            time,
+            over_budget: None,
+            counts: Counts::default(),
+            events: VecDeque::new(),
+            scratch: Vec::new(),
+        };
+        let recovery = match store.connect() {
+            Ok(recovery) => recovery,
+            Err(Trouble::Wait(WaitReason::InUse)) => {
+                return Err(StoreError::InUse { folder: folder.to_owned() });
+            }
+            Err(Trouble::Wait(reason)) => {
+                store.wait_for(reason);
+                Recovery::default()
+            }
+            Err(Trouble::Wrong(error)) => return Err(error),
+        };
+        Ok((store, recovery))
+    }
+
+    /// Takes a mask. It is copied into memory and put on the medium when its time has come; an error of the disk then
+    /// is none of this call: the mask stays in memory and the store waits.
+    ///
+    /// # Errors
+    /// [`StoreError::Waiting`] and [`StoreError::Budget`] (see [`StoreError::waits`]) where it cannot be taken now;
+    /// [`StoreError::MaskSize`] and [`StoreError::Mask`] for a mask that cannot be stored at all.
+    pub fn put(&mut self, meta: &RecordMeta, mask: &Mask) -> Result<Stored, StoreError> {
+        let pixels = u64::from(mask.width) * u64::from(mask.height);
+        if pixels != mask.data.len() as u64 || !(1..=PIXELS_MAX).contains(&pixels) {
+            let (width, height, found) = (mask.width, mask.height, mask.data.len());
+            return Err(StoreError::MaskSize { frame: meta.frame, width, height, found });
+        }
+        if let Some(wait) = &self.wait {
+            self.counts.refused_waiting += 1;
+            return Err(StoreError::Waiting { folder: self.path.clone(), reason: wait.reason.clone() });
+        }
+        let now = self.now();
+        let place = Place { sequence: self.next, store_time: now };
+        let before = self.batch.bytes.len();
+        entry::encode(&mut self.batch.bytes, place, meta, mask, self.options.encoding, &self.classes)
+            .map_err(|source| StoreError::Mask { frame: meta.frame, source })?;
+        self.within_budget(now).inspect_err(|_| self.batch.bytes.truncate(before))?;
+        if self.batch.is_empty() {
+            self.batch.first = self.next;
+            self.batch.since = self.clock.monotonic();
+        }
+        self.batch.records += 1;
+        self.next += 1;
+        self.counts.records += 1;
+        let bytes = (self.batch.bytes.len() - before) as u64;
+        if self.is_due() {
+            self.flush_or_wait();
+        }
+        Ok(Stored { sequence: place.sequence, bytes, listed: self.batch.is_empty() })
+    }
+
+    /// Does what is due: syncs, seals, deletes, tries again. To be called at least once in [`super::TICK_MAX`], also
+    /// when there are no masks. Returns what has changed since the last call.
+    pub fn tick(&mut self) -> Vec<StoreEvent> {
+        let now = self.now();
+        self.budget.turn(now);
+        if let Some(refused) = self.over_budget
+            && self.budget.allows(self.cost())
+        {
+            self.over_budget = None;
+            self.tell(StoreEvent::BudgetRenewed { refused });
+        }
+        match &self.wait {
+            Some(wait) if self.clock.monotonic() >= wait.retry_at => self.try_again(),
+            Some(_) => {}
+            None => self.housekeeping(now),
+        }
+        self.events.drain(..).collect()
+    }
+
+    /// How the store is.
+    pub fn status(&self) -> StoreStatus {
+        let state = match (&self.wait, self.over_budget) {
+            (Some(wait), _) => StoreState::Waiting(wait.reason.clone()),
+            (None, Some(_)) => StoreState::OverBudget,
+            (None, None) => StoreState::Writing,
+        };
+        let segments = || self.opened.iter().flat_map(Opened::all);
+        let oldest = segments().find(|segment| segment.records > 0);
+        let newest = segments().filter(|segment| segment.records > 0).last();
+        let counts = &self.counts;
+        StoreStatus {
+            state,
+            records: counts.records,
+            listed: counts.listed,
+            unsynced: self.batch.records,
+            refused_waiting: counts.refused_waiting,
+            refused_budget: counts.refused_budget,
+            bytes: segments().map(|segment| segment.size.bytes).sum(),
+            segments: segments().count() as u64,
+            written_bytes: counts.written_bytes,
+            written_today_bytes: self.budget.spent(),
+            bytes_per_mask: (counts.listed > 0).then(|| counts.written_bytes as f64 / counts.listed as f64),
+            sequences: oldest.map(|oldest| (oldest.first, self.batch_start())),
+            wall_us: oldest.zip(newest).map(|(oldest, newest)| (oldest.first_wall_us, newest.last_wall_us)),
+            deleted_segments: counts.deleted_segments,
+        }
+    }
+
+    /// Puts everything on the medium and ends. The next start goes on in the same segment.
+    ///
+    /// # Errors
+    /// [`StoreError::Waiting`] where the masks in memory cannot be written; they are lost.
+    pub fn close(mut self) -> Result<StoreStatus, StoreError> {
+        if self.wait.is_some() && !self.batch.is_empty() {
+            self.try_again();
+        }
+        if self.wait.is_none() {
+            self.flush_or_wait();
+        }
+        match &self.wait {
+            Some(wait) if !self.batch.is_empty() => {
+                Err(StoreError::Waiting { folder: self.path.clone(), reason: wait.reason.clone() })
+            }
+            _ => Ok(self.status()),
+        }
+    }
+
+    /// All masks with lower sequence numbers are listed.
+    fn batch_start(&self) -> u64 {
+        if self.batch.is_empty() { self.next } else { self.batch.first }
+    }
+
+    /// Store time.
+    fn now(&mut self) -> Duration {
+        self.time.now(self.clock.monotonic(), self.clock.wall_us())
+    }
+
+    fn within_budget(&mut self, now: Duration) -> Result<(), StoreError> {
+        self.budget.turn(now);
+        let Some(bytes) = self.options.write_bytes_per_day.filter(|_| !self.budget.allows(self.cost()))
+        else {
+            return Ok(());
+        };
+        if self.over_budget.is_none() {
+            self.tell(StoreEvent::BudgetSpent);
+        }
+        *self.over_budget.get_or_insert(0) += 1;
+        self.counts.refused_budget += 1;
+        Err(StoreError::Budget { bytes, renewed_in: Budget::renewed_in(now) })
+    }
+
+    /// Bytes that writing the batch takes, with what the file system adds and a header or a footer.
+    fn cost(&self) -> u64 {
+        (self.batch.bytes.len() as u64).next_multiple_of(BLOCK) + 2 * BLOCK + 2 * SYNC_BYTES
+    }
+
+    fn is_due(&self) -> bool {
+        if self.batch.is_empty() {
+            return false;
+        }
+        let age = self.clock.monotonic().saturating_sub(self.batch.since);
+        let tail_bytes = self.opened.as_ref().and_then(|opened| opened.tail.as_ref());
+        let bytes = self.batch.bytes.len() as u64 + tail_bytes.map_or(0, |open| open.tail.bytes);
+        self.options.unsynced_age_max().is_some_and(|most| age >= most)
+            || self.batch.bytes.len() >= BATCH_BYTES_MAX
+            || bytes >= self.options.seal_bytes()
+    }
+
+    fn flush_or_wait(&mut self) {
+        if let Err(reason) = self.flush() {
+            self.wait_for(reason);
+        }
+    }
+
+    fn housekeeping(&mut self, now: Duration) {
+        let Some(opened) = &mut self.opened else {
+            return;
+        };
+        if !opened.folder.in_place() {
+            return self.wait_for(WaitReason::Moved);
+        }
+        let mut done = match self.is_due() {
+            true => self.flush(),
+            false => Ok(()),
+        };
+        let seal_age = self.options.seal_age();
+        let tail = self.opened.as_ref().and_then(|opened| opened.tail.as_ref());
+        if tail
+            .is_some_and(|open| open.tail.summary.records > 0 && now.saturating_sub(open.since) >= seal_age)
+        {
+            done = done.and_then(|()| self.seal());
+        }
+        let done = done.and_then(|()| self.make_room(0));
+        if let Err(reason) = done {
+            self.wait_for(reason);
+        }
+    }
+
+    /// Puts the batch on the medium.
+    fn flush(&mut self) -> Result<(), WaitReason> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let most = (self.batch.bytes.len() as u64).next_multiple_of(BLOCK) + 2 * BLOCK;
+        self.make_room(most)?;
+        let now = self.now();
+        let Some(opened) = &mut self.opened else {
+            return Err(WaitReason::Moved);
+        };
+        let first = opened.tail.as_ref().map_or(self.batch.first, |open| open.tail.first);
+        let (start, mut summary) =
+            opened.tail.as_ref().map(|open| (open.tail.bytes, open.tail.summary.clone())).unwrap_or_default();
+        let bytes = &mut self.scratch;
+        bytes.clear();
+        if opened.tail.is_none() {
+            Header { id: opened.id, first, classes: self.classes.clone() }.encode(bytes);
+        }
+        for record in self.batch.records() {
+            // Also a check that nothing in memory has changed since.
+            if let Ok(entry) = Entry::parse(record) {
+                summary.add(&entry, start + bytes.len() as u64);
+                bytes.extend(record);
+            }
+        }
+        let full = start + bytes.len() as u64 >= self.options.seal_bytes();
+        if full {
+            summary.encode(start + bytes.len() as u64, bytes);
+        }
+        bytes.resize(bytes.len() + padding(start + bytes.len() as u64) as usize, 0);
+        self.expected = Some(Expected { id: opened.id, first, bytes: start });
+        let written = bytes.len() as u64;
+        let mut syncs = 1;
+        match &mut opened.tail {
+            Some(open) => {
+                open.tail.file.append(bytes)?;
+                open.tail.file.sync()?;
+                open.tail.bytes += written;
+                open.tail.summary = summary;
+            }
+            None => {
+                let name = segment_name(first);
+                let unfinished = format!("{name}{UNFINISHED}");
+                let mut file = opened.folder.create(&unfinished)?;
+                file.append(bytes)?;
+                file.sync()?;
+                opened.folder.rename(&unfinished, &name)?;
+                opened.folder.sync()?;
+                syncs = 2;
+                let tail = Tail { first, file, bytes: written, summary, classes: self.classes.clone() };
+                opened.tail = Some(OpenTail { tail, since: now });
+            }
+        }
+        self.expected = None;
+        if full {
+            opened.close_tail();
+        }
+        self.counts.listed += self.batch.records;
+        self.batch.clear();
+        self.scratch.clear();
+        self.scratch.shrink_to(2 * BATCH_BYTES_MAX);
+        self.spend(written + syncs * SYNC_BYTES);
+        Ok(())
+    }
+
+    /// Writes the open segment's footer.
+    fn seal(&mut self) -> Result<(), WaitReason> {
+        let Some(opened) = &mut self.opened else {
+            return Ok(());
+        };
+        let Some(OpenTail { tail, .. }) = &mut opened.tail else {
+            return Ok(());
+        };
+        self.scratch.clear();
+        tail.summary.encode(tail.bytes, &mut self.scratch);
+        self.expected = Some(Expected { id: opened.id, first: tail.first, bytes: tail.bytes });
+        tail.file.append(&self.scratch)?;
+        tail.file.sync()?;
+        self.expected = None;
+        tail.bytes += self.scratch.len() as u64;
+        opened.close_tail();
+        let written = self.scratch.len() as u64;
+        self.spend(written + SYNC_BYTES);
+        Ok(())
+    }
+
+    fn spend(&mut self, bytes: u64) {
+        self.counts.written_bytes += bytes;
+        self.budget.spend(bytes);
+    }
+
+    /// Deletes what the quota says, before `needed` bytes are written.
+    fn make_room(&mut self, needed: u64) -> Result<(), WaitReason> {
+        let now = self.now();
+        let Some(opened) = &mut self.opened else {
+            return Ok(());
+        };
+        let free = if needed > 0 { opened.folder.free_bytes()? } else { 0 };
+        let open_bytes = opened.tail.as_ref().map_or(0, |open| open.tail.bytes);
+        let sizes = opened.segments.iter().map(|segment| segment.size);
+        let plan = quota::plan(sizes, Situation { open_bytes, needed, free, now }, &self.options);
+        for _ in 0..plan.delete {
+            let Some(segment) = opened.segments.front() else {
+                break;
+            };
+            match opened.folder.remove(&segment_name(segment.first)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+            opened.segments.pop_front();
+            self.counts.deleted_segments += 1;
+        }
+        if plan.room {
+            return Ok(());
+        }
+        let needed_bytes = needed + self.options.min_free_bytes;
+        Err(WaitReason::Full { free_bytes: free, needed_bytes })
+    }
+
+    /// Gives the folder up and waits.
+    fn wait_for(&mut self, reason: WaitReason) {
+        self.opened = None;
+        let now = self.clock.monotonic();
+        let refused_before = self.counts.refused_waiting;
+        let wait = self.wait.get_or_insert(Wait {
+            reason: reason.clone(),
+            since: now,
+            pause: PAUSE_MIN / 2,
+            retry_at: now,
+            told: 0,
+            refused_before,
+        });
+        wait.pause = (wait.pause * 2).min(PAUSE_MAX);
+        wait.retry_at = now + wait.pause;
+        wait.reason = reason.clone();
+        let bit = 1 << reason.kind();
+        if wait.told & bit == 0 {
+            wait.told |= bit;
+            self.tell(StoreEvent::Waiting(reason));
+        }
+    }
+
+    fn try_again(&mut self) {
+        let tried = self.connect().and_then(|recovery| {
+            self.flush().map_err(Trouble::Wait)?;
+            Ok(recovery)
+        });
+        match tried {
+            Ok(recovery) => {
+                if let Some(wait) = self.wait.take() {
+                    let waited = self.clock.monotonic().saturating_sub(wait.since);
+                    let refused = self.counts.refused_waiting - wait.refused_before;
+                    self.tell(StoreEvent::Resumed { waited, refused, recovery });
+                }
+            }
+            Err(Trouble::Wait(reason)) => self.wait_for(reason),
+            // A store that was running waits for whoever put things wrong.
+            Err(Trouble::Wrong(error)) => self.wait_for(WaitReason::Failing(error.to_string())),
+        }
+    }
+
+    /// Opens the folder and takes up what is in it.
+    fn connect(&mut self) -> Result<Recovery, Trouble> {
+        let mut folder = match self.volume.open(&self.path, &self.options.rule(), true) {
+            Ok(folder) => folder,
+            Err(OpenError::Io(error)) if is_wrong(&error) => {
+                return Err(Trouble::Wrong(StoreError::disk("open the folder", &self.path)(error)));
+            }
+            Err(other) => return Err(Trouble::Wait(other.into())),
+        };
+        if !folder.lock()? {
+            return Err(Trouble::Wait(WaitReason::InUse));
+        }
+        let recovered = recover(&mut *folder, self.expected, &self.batch).map_err(|error| match error {
+            Unrecovered::Io(error) if is_wrong(&error) => {
+                Trouble::Wrong(StoreError::disk("take up the store in", &self.path)(error))
+            }
+            Unrecovered::Io(error) => error.into(),
+            Unrecovered::Version(first, version) => {
+                Trouble::Wrong(StoreError::Version { path: self.path.join(segment_name(first)), version })
+            }
+        })?;
+        Ok(self.take_up(folder, recovered)?)
+    }
+
+    /// Goes on after what was found.
+    fn take_up(&mut self, folder: Box<dyn Folder>, recovered: Recovered) -> Result<Recovery, WaitReason> {
+        let Recovered { id, segments, tail, last, found, report } = recovered;
+        if self.id != Some(id) {
+            if self.id.is_some() {
+                self.tell(StoreEvent::OtherStore);
+            }
+            self.id = Some(id);
+            self.time = StoreTime::new(last, self.clock.monotonic(), self.clock.wall_us());
+            let now = self.now();
+            // What was written today before this start: the segments of today.
+            let today = |segment: &&Segment| segment.size.store_time >= day_start(now);
+            let sealed: u64 = segments.iter().filter(today).map(|segment| segment.size.bytes).sum();
+            let open = tail.as_ref().filter(|tail| tail.summary.store_time >= day_start(now));
+            let spent = sealed + open.map_or(0, |tail| tail.bytes);
+            self.budget = Budget::new(self.options.write_bytes_per_day, now, spent);
+        }
+        // What is cut has been cut; what is in memory is written behind it.
+        self.expected = None;
+        self.counts.listed += found.len() as u64;
+        self.batch.leave_out(&found);
+        let now = self.now();
+        if !self.batch.is_empty() && self.batch.first < report.next_sequence {
+            self.batch.renumber(report.next_sequence, now);
+        }
+        let batch_end = if self.batch.is_empty() { 0 } else { self.batch.first + self.batch.records };
+        self.next = self.next.max(report.next_sequence).max(batch_end);
+        let same_classes = tail.as_ref().is_none_or(|tail| tail.classes == self.classes);
+        let tail = tail.map(|tail| OpenTail { tail, since: now });
+        self.opened = Some(Opened { folder, id, segments, tail });
+        let full = |tail: &OpenTail| tail.tail.bytes + TAIL_BYTES as u64 >= self.options.seal_bytes();
+        if !same_classes || self.opened.as_ref().and_then(|opened| opened.tail.as_ref()).is_some_and(full) {
+            self.seal()?;
+        }
+        Ok(report)
+    }
+
+    fn tell(&mut self, event: StoreEvent) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+impl Opened {
+    /// All segments, the open one last.
+    fn all(&self) -> impl Iterator<Item = Segment> {
+        let open = self.tail.as_ref().map(|open| {
+            let Tail { first, summary, bytes, .. } = &open.tail;
+            Segment::new(*first, summary, *bytes)
+        });
+        self.segments.iter().copied().chain(open)
+    }
+
+    /// Makes the open segment a closed one.
+    fn close_tail(&mut self) {
+        if let Some(OpenTail { tail, .. }) = self.tail.take() {
+            self.segments.push_back(Segment::new(tail.first, &tail.summary, tail.bytes));
+        }
+    }
+}
+
+impl From<WaitReason> for Trouble {
+    fn from(reason: WaitReason) -> Trouble {
+        Trouble::Wait(reason)
+    }
+}
+
+/// Whether somebody must change something before a folder can be opened.
+fn is_wrong(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, InvalidInput, IsADirectory, NotADirectory, PermissionDenied};
+    matches!(error.kind(), AlreadyExists | InvalidInput | IsADirectory | NotADirectory | PermissionDenied)
+}
+
+#[cfg(test)]
+impl SegmentStore {
+    /// Sizes of everything that could grow: bytes of the batch, of the scratch memory, segments, index entries, events.
+    pub(super) fn sizes(&self) -> [usize; 5] {
+        let opened = self.opened.as_ref();
+        let tail = opened.and_then(|opened| opened.tail.as_ref());
+        [
+            self.batch.bytes.capacity(),
+            self.scratch.capacity(),
+            opened.map_or(0, |opened| opened.segments.capacity()),
+            tail.map_or(0, |open| open.tail.summary.index.capacity()),
+            self.events.len(),
+        ]
+    }
+
+    /// All masks with lower sequence numbers are promised.
+    pub(super) fn promised(&self) -> u64 {
+        self.batch_start()
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::board::{Board, Failure, Rig};
 use crate::disk::Disk;
-use crate::run::{self, Config, end, export, verify, wait_for_masks, wait_for_recovery, wait_for_trouble};
+use crate::run::{self, Config, end, export, verify, wait_for_masks};
 use crate::sound::CAMERA;
 
 /// The camera by a path that stays the same when its number changes.
@@ -52,11 +52,12 @@ fn with_camera() -> Config {
 pub fn gives_masks(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = whole_board(rig, processor)?;
     // The network that ships, as a camera runs it.
-    let config = with_camera().without("model");
-    run::start(&mut board, &config)?;
-    wait_for_masks(&mut board, 2)?;
-    end(&mut board)?;
-    verify(&mut board)?;
+    run::start_with(&mut board, &with_camera().without("model"), "--frames 2")?;
+    let code = board.wait_for_end()?;
+    let masks = verify(&mut board)?;
+    if (code, masks) != (0, 2) {
+        return Err(board.failure(&format!("exit code {code} and {masks} masks, not 0 and 2")));
+    }
     board.switch_off()
 }
 
@@ -66,9 +67,9 @@ pub fn is_picked_up_again(rig: &Rig, processor: &str) -> Result<(), Failure> {
     for _ in 0..2 {
         wait_for_masks(&mut board, 5)?;
         board.sh(&format!("echo vivid.0 >{DRIVER}/unbind"))?;
-        wait_for_trouble(&mut board, "camera")?;
+        run::CAMERA.wait_for_trouble(&mut board)?;
         board.sh(&format!("echo vivid.0 >{DRIVER}/bind"))?;
-        wait_for_recovery(&mut board, "camera")?;
+        run::CAMERA.wait_for_recovery(&mut board)?;
     }
     wait_for_masks(&mut board, 5)?;
     end(&mut board)?;

@@ -57,9 +57,14 @@ impl Config {
 
 /// Starts `sedge run` with a configuration.
 pub fn start(board: &mut Board, config: &Config) -> Result<(), Failure> {
+    start_with(board, config, "")
+}
+
+/// The same with further options.
+pub fn start_with(board: &mut Board, config: &Config, options: &str) -> Result<(), Failure> {
     let file = board.share().join("sedge.toml");
     fs::write(&file, config.text()).map_err(|error| format!("{}: {error}", file.display()))?;
-    board.start_program("run --config /share/sedge.toml")
+    board.start_program(&format!("run --config /share/sedge.toml {options}"))
 }
 
 /// A status line: counts since the start of the program.
@@ -86,17 +91,37 @@ pub fn wait_for_masks(board: &mut Board, more: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for the line that says that this part (`camera` or `store`) has trouble.
-pub fn wait_for_trouble(board: &mut Board, part: &str) -> Result<String, Failure> {
-    let starts = [format!("{part} lost"), format!("{part} waits")];
-    board
-        .wait_for(&format!("trouble with the {part}"), |line| starts.iter().any(|start| line.contains(start)))
+/// A part of the program that can have trouble, and the words by which it says so.
+pub struct Part {
+    trouble: &'static str,
+    recovery: &'static str,
 }
 
-/// Waits for the line that says that this part's trouble is over.
-pub fn wait_for_recovery(board: &mut Board, part: &str) -> Result<String, Failure> {
-    let starts = [format!("{part} back"), format!("{part} goes on")];
-    board.wait_for(&format!("the {part} to go on"), |line| starts.iter().any(|start| line.contains(start)))
+/// The camera.
+pub const CAMERA: Part = Part { trouble: "no frames: ", recovery: "frames again after " };
+/// The store.
+pub const STORAGE: Part =
+    Part { trouble: "masks are not stored: ", recovery: "masks are stored again after " };
+
+impl Part {
+    /// Waits for the line that says that there is trouble, and then for some status lines: the trouble is said once.
+    pub fn wait_for_trouble(&self, board: &mut Board) -> Result<(), Failure> {
+        board.wait_for(self.trouble, |line| line.contains(self.trouble))?;
+        for _ in 0..3 {
+            let line = board.wait_for("a status line", |line| {
+                status(line).is_some() || line.contains(self.trouble) || line.contains(self.recovery)
+            })?;
+            if status(&line).is_none() {
+                return Err(board.failure(&format!("while the trouble lasts it says {line:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the line that says that the trouble is over.
+    pub fn wait_for_recovery(&self, board: &mut Board) -> Result<(), Failure> {
+        board.wait_for(self.recovery, |line| line.contains(self.recovery)).map(drop)
+    }
 }
 
 /// Tells the program to end; it must do so in time and with exit code 0.

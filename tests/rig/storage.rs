@@ -2,9 +2,7 @@
 
 use crate::board::{Board, Failure, Rig};
 use crate::disk::Disk;
-use crate::run::{
-    self, Config, Listed, STORE, end, list, verify, wait_for_masks, wait_for_recovery, wait_for_trouble,
-};
+use crate::run::{self, Config, Listed, STORAGE, STORE, end, list, verify, wait_for_masks};
 use crate::sound::{BREAK, BREAKABLE, MEND};
 
 /// A board with an empty disk on `/disk`.
@@ -21,9 +19,9 @@ fn falls_and_rises(board: &mut Board, config: &Config, harm: &str, mend: &str) -
     wait_for_masks(board, 20)?;
     let before = list(board)?;
     board.sh(harm)?;
-    wait_for_trouble(board, "store")?;
+    STORAGE.wait_for_trouble(board)?;
     board.sh(mend)?;
-    wait_for_recovery(board, "store")?;
+    STORAGE.wait_for_recovery(board)?;
     wait_for_masks(board, 20)?;
     end(board)?;
     verify(board)?;
@@ -70,15 +68,28 @@ pub fn the_disk_fails(rig: &Rig, processor: &str) -> Result<(), Failure> {
 pub fn the_mount_is_missing(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = rig.boot(processor, &Disk::ext4(64)?)?;
     run::start(&mut board, &Config::new().with("store", "mount", "\"/disk\""))?;
-    wait_for_trouble(&mut board, "store")?;
+    STORAGE.wait_for_trouble(&mut board)?;
     if !board.sh("ls -A /disk")?.is_empty() {
         return Err(board.failure("it writes to the system's disk while the card is missing"));
     }
     board.sh("mount /dev/vda /disk")?;
-    wait_for_recovery(&mut board, "store")?;
+    STORAGE.wait_for_recovery(&mut board)?;
     wait_for_masks(&mut board, 20)?;
     end(&mut board)?;
     verify(&mut board)?;
+    board.switch_off()
+}
+
+pub fn it_ends_while_it_waits(rig: &Rig, processor: &str) -> Result<(), Failure> {
+    let mut board = rig.boot(processor, &Disk::ext4(64)?)?;
+    let config = Config::new().with("store", "mount", "\"/disk\"").with(
+        "camera",
+        "source",
+        "\"v4l:/dev/v4l/by-id/no-camera\"",
+    );
+    run::start(&mut board, &config)?;
+    board.wait_for("a status line", |line| run::status(line).is_some())?;
+    end(&mut board)?;
     board.switch_off()
 }
 

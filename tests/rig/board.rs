@@ -160,7 +160,7 @@ impl Board {
     /// The next line of the program, or `None` where none comes in time.
     pub fn line(&mut self, within: Duration) -> Option<String> {
         let line = self.lines.recv_timeout(within).ok()?;
-        if self.seen.len() == 40 {
+        if self.seen.len() == 12 {
             self.seen.pop_front();
         }
         self.seen.push_back(line.clone());
@@ -215,8 +215,8 @@ impl Board {
     pub fn failure(&self, what: &str) -> Failure {
         let kernel = fs::read(self.share.path().join("kernel.log")).unwrap_or_default();
         let kernel = String::from_utf8_lossy(&kernel);
-        let kernel: Vec<&str> = kernel.lines().rev().take(15).collect();
-        let kernel: Vec<&str> = kernel.into_iter().rev().collect();
+        let lines: Vec<&str> = kernel.lines().collect();
+        let kernel = &lines[lines.len().saturating_sub(15)..];
         let program: Vec<&str> = self.seen.iter().map(String::as_str).collect();
         format!(
             "{what}\n-- the program's last lines:\n{}\n-- the kernel's:\n{}",

@@ -339,14 +339,19 @@ fn a_running_program_takes_what_it_can() {
             &[],
             &["camera.controls"],
         ),
+        (
+            "[camera]\nwidth = 640\nheight = 480\n[store]\nsegment_bytes = \"1MB\"\nmax_bytes = \"4MB\"\n[governor]\nfps_max = 5",
+            &[],
+            &["store.segment_bytes", "store.max_bytes"],
+        ),
     ];
     let failures = cases.iter().filter_map(|(new, applied, needs_restart)| {
         let [mut config, new] = [old, new].map(|text| Config::parse(text, "sedge.toml").expect("good files"));
         let reload = config.reload(&new);
         let again = config.reload(&new);
         let wanted = Reload { applied: applied.to_vec(), needs_restart: needs_restart.to_vec() };
-        let taken = (config.governor == new.governor) && (config.save == new.save);
-        let kept = config.camera.width == Some(640);
+        let taken = applied.is_empty() || config.governor == new.governor && config.save == new.save;
+        let kept = config.camera.width == Some(640) && config.store.segment_bytes == 16 << 20;
         (reload != wanted || !again.applied.is_empty() || !taken || !kept)
             .then(|| format!("{new:?}: {reload:?}, then {again:?}"))
     });

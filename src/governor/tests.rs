@@ -197,6 +197,21 @@ fn flags_halve_the_rate_at_once_and_it_rises_slowly() {
 }
 
 #[test]
+fn flags_that_flicker_are_one_trouble() {
+    let mut second = Second::new(LIMITS);
+    for _ in 0..15 {
+        second.pass(2, Some(50.0), Some(Throttle::UNDER_VOLTAGE));
+        second.pass(2, Some(50.0), Some(Throttle::default()));
+    }
+    assert_eq!(second.governor.share(), 0.25);
+    assert!(
+        second.pass(38, Some(50.0), Some(Throttle::default())) > 0.25,
+        "held for half a minute, not longer"
+    );
+    assert_eq!(second.notes.len(), 1, "{:?}", second.notes);
+}
+
+#[test]
 fn what_changes_is_told_once() {
     let mut second = Second::new(LIMITS);
     second.pass(60, None, None);
@@ -236,6 +251,11 @@ fn limits_change_while_it_runs() {
     assert_eq!((second.governor.interval(), second.governor.fps()), (Duration::ZERO, None));
     second.governor.set_limits(Limits { fps_max: Some(2.0), ..LIMITS });
     assert_eq!(second.governor.interval(), Duration::from_millis(500));
+    let days = [0.0, -1.0, 1e-300, f64::NAN].map(|fps| {
+        second.governor.set_limits(Limits { fps_max: Some(fps), ..LIMITS });
+        second.governor.interval().as_secs() / 86_400
+    });
+    assert_eq!(days, [1; 4], "limits that are none");
 }
 
 #[test]
@@ -282,6 +302,7 @@ fn sensors_are_found() {
         ("devices/system/cpu/cpufreq/policy0/scaling_cur_freq", "600000"),
         ("devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq", "1800000"),
     ];
+    let pi_5: Files = &[("devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled", "8")];
     let volts: Files =
         &[("class/hwmon/hwmon1/name", "rpi_volt"), ("class/hwmon/hwmon1/in0_lcrit_alarm", "1")];
     let big: Files = &[
@@ -313,6 +334,7 @@ fn sensors_are_found() {
     let cases = [
         ("nothing", &[] as Files, None, None, readings(None, None, None)),
         ("pi", pi, None, Some("cpu-thermal"), readings(Some(51.121), Some(5), Some((600_000, 1_800_000)))),
+        ("pi 5", pi_5, None, None, readings(None, Some(8), None)),
         ("alarm", volts, None, None, readings(None, Some(1), None)),
         (
             "big",

@@ -181,6 +181,14 @@ fn bad_files() {
             "4: camera.crop leaves the frame: 4294967295x480 from (4294967295, 0) in 640x480",
         ),
         (
+            "[camera]\ncrop = [41, 0, 600, 480]\nwidth = 640\nheight = 480",
+            "2: camera.crop leaves the frame: 600x480 from (41, 0) in 640x480",
+        ),
+        (
+            "[camera]\ncrop = [0, 1, 640, 480]\nwidth = 640\nheight = 480",
+            "2: camera.crop leaves the frame: 640x480 from (0, 1) in 640x480",
+        ),
+        (
             "[camera.controls]\ngain = 1\nhue = \"x\"",
             "3: camera.controls.hue is a text, but has to be a whole number, true or false",
         ),

@@ -197,6 +197,18 @@ fn flags_halve_the_rate_at_once_and_it_rises_slowly() {
 }
 
 #[test]
+fn a_board_that_throttles_below_the_limit_is_kept_cooler() {
+    let none = Some(Throttle::default());
+    let mut second = Second::new(LIMITS);
+    second.pass(60, Some(70.0), none);
+    second.pass(60, Some(70.0), Some(Throttle::SOFT_TEMPERATURE_LIMIT));
+    let share = second.pass(600, Some(63.0), none);
+    assert!((0.4..0.6).contains(&share), "{share}: half a band below 68");
+    let share = second.pass(10 * 3600, Some(63.0), none);
+    assert_eq!(share, 1.0, "forgotten by a degree an hour");
+}
+
+#[test]
 fn flags_that_flicker_are_one_trouble() {
     let mut second = Second::new(LIMITS);
     for _ in 0..15 {
@@ -222,7 +234,7 @@ fn what_changes_is_told_once() {
     second.pass(1, Some(40.0), None);
     // One wrong value among right ones counts for nothing.
     for _ in 0..20 {
-        second.pass(5, Some(40.0), None);
+        second.pass(5, Some(62.0), None);
         second.pass(1, Some(125.0), None);
     }
     assert_eq!((second.governor.share(), &second.notes[..]), (1.0, &[Note::TemperatureBack][..]));

@@ -118,7 +118,7 @@ fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Resul
     options.height = options.height.or(config.height);
     options.fps = options.fps.or(config.fps);
     if let (None, Some(format)) = (options.encoding, &config.format) {
-        options.encoding = Some(camera::Encoding::parse(format)?);
+        options.encoding = Some(format.parse().map_err(|reason: String| super::super::usage(&format!("camera.format: {reason}")))?);
     }
     let controls = config.controls.iter().map(|(name, value)| match *value {
         config::Control::Number(number) => (name.clone(), number),

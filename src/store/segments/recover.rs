@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use super::age::Moment;
-use super::batch::Batch;
+use super::batch::{BATCH_BYTES_MAX, Batch};
 use super::entry::{self, Entry};
 use super::footer::Summary;
 use super::format::{
@@ -28,7 +28,7 @@ pub struct Recovery {
     pub records: u64,
     /// Segments that had no whole footer and were scanned record by record.
     pub scanned: u64,
-    /// Bytes at the end of the last segment that were no whole record and were cut off.
+    /// Bytes of the last segment that were no whole record and were cut out.
     pub torn_bytes: u64,
     /// Damaged bytes elsewhere, which were left as they are.
     pub damaged_bytes: u64,
@@ -272,6 +272,23 @@ fn open_tail(
             return Ok(next);
         }
     }
+    if scanned.damaged_bytes > 0 && promised.is_none() {
+        match write_anew(folder, &header, start) {
+            Ok((summary, whole)) => {
+                recovered.report.torn_bytes += scanned.damaged_bytes + (bytes - scanned.end);
+                recovered.found.extend(scanned.found);
+                let file = folder.append(&name)?;
+                let (first, classes) = (header.first, header.classes);
+                recovered.tail = Some(Tail { first, file, bytes: whole, summary, classes });
+                return Ok(next);
+            }
+            // Then the damage stays, and readers step over it.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                folder.remove(&format!("{name}{UNFINISHED}"))?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
     let end = scanned.end.max(start);
     let mut file = folder.append(&name)?;
     if end < bytes {
@@ -289,6 +306,43 @@ fn open_tail(
     let (bytes, summary, classes) = (end + pad, scanned.summary, header.classes);
     recovered.tail = Some(Tail { first: header.first, file, bytes, summary, classes });
     Ok(next)
+}
+
+/// Writes the whole records of a segment to a new file in its place, so that what a power cut tore between them is not
+/// taken for damage later. Returns what is in it and its length.
+fn write_anew(folder: &mut dyn Folder, header: &Header, start: u64) -> io::Result<(Summary, u64)> {
+    let name = segment_name(header.first);
+    let unfinished = format!("{name}{UNFINISHED}");
+    let mut scanner = Scanner::new(folder.read(&name)?, start);
+    let mut file = folder.create(&unfinished)?;
+    let mut summary = Summary::default();
+    let mut chunk = Vec::new();
+    header.encode(&mut chunk);
+    let mut written = 0;
+    loop {
+        match scanner.next()? {
+            Step::Record { .. } => {
+                if let Ok(entry) = Entry::parse(&scanner.record) {
+                    summary.add(&entry, written + chunk.len() as u64);
+                    chunk.extend(&scanner.record);
+                }
+            }
+            Step::Damaged { .. } | Step::Footer => {}
+            Step::End { .. } => break,
+        }
+        if chunk.len() >= BATCH_BYTES_MAX {
+            file.append(&chunk)?;
+            written += chunk.len() as u64;
+            chunk.clear();
+        }
+    }
+    chunk.resize(chunk.len() + padding(written + chunk.len() as u64) as usize, 0);
+    file.append(&chunk)?;
+    written += chunk.len() as u64;
+    file.sync()?;
+    folder.rename(&unfinished, &name)?;
+    folder.sync()?;
+    Ok((summary, written))
 }
 
 fn moment(summary: &Summary) -> Moment {

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::time::Duration;
 
-use super::age::Moment;
+use super::age::Stamp;
 use super::batch::{BATCH_BYTES_MAX, Batch};
 use super::entry::{self, Entry};
 use super::footer::Summary;
@@ -54,7 +53,7 @@ impl Segment {
         Segment {
             first,
             records: summary.records,
-            size: Size { bytes, store_time: summary.store_time },
+            size: Size { bytes, store_time: summary.stamp.store_time },
             first_wall_us: summary.first_wall_us,
             last_wall_us: summary.last_wall_us,
         }
@@ -85,8 +84,8 @@ pub(super) struct Recovered {
     /// Closed segments, in order.
     pub segments: VecDeque<Segment>,
     pub tail: Option<Tail>,
-    /// The newest record.
-    pub last: Option<Moment>,
+    /// What was noted with the newest record; of no meaning where a write is expected.
+    pub last: Option<Stamp>,
     /// Records of the batch that are on the medium.
     pub found: Vec<(u64, u32)>,
     pub report: Recovery,
@@ -150,18 +149,20 @@ pub(super) fn recover(
                 continue;
             }
         };
-        if let Some(summary) = read_footer(&*content)? {
+        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
+        // A footer that was written when the last sync failed proves nothing.
+        let footer = if promised.is_none() { read_footer(&*content)? } else { None };
+        if let Some(summary) = footer {
             next = next.max(summary.last + 1);
-            recovered.last = Some(moment(&summary));
+            recovered.last = Some(summary.stamp);
             recovered.segments.push_back(Segment::new(first, &summary, content.length()?));
             continue;
         }
         let bytes = content.length()?;
-        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
         let scanned = scan(Scanner::new(content, start), promised.map(|promised| promised.bytes), batch)?;
         if scanned.summary.records > 0 {
             next = next.max(scanned.summary.last + 1);
-            recovered.last = Some(moment(&scanned.summary));
+            recovered.last = Some(scanned.summary.stamp);
         }
         recovered.report.scanned += 1;
         unsealed = Some(Unsealed { header, start, bytes, promised, scanned });
@@ -259,14 +260,6 @@ fn open_tail(
         scanned.found.clear();
         // Numbers of records that are in memory only are theirs again.
         next = if scanned.summary.records > 0 { scanned.summary.last + 1 } else { header.first };
-        recovered.last = match scanned.summary.records {
-            0 => recovered.segments.back().map(|segment| Moment {
-                store: segment.size.store_time,
-                monotonic: Duration::ZERO,
-                wall_us: segment.last_wall_us,
-            }),
-            _ => Some(moment(&scanned.summary)),
-        };
         if promised.bytes == 0 {
             folder.remove(&name)?;
             return Ok(next);
@@ -343,10 +336,6 @@ fn write_anew(folder: &mut dyn Folder, header: &Header, start: u64) -> io::Resul
     folder.rename(&unfinished, &name)?;
     folder.sync()?;
     Ok((summary, written))
-}
-
-fn moment(summary: &Summary) -> Moment {
-    Moment { store: summary.store_time, monotonic: summary.monotonic, wall_us: summary.last_wall_us }
 }
 
 /// The store's id: that of its file, else that of the newest segment, else a new one. The file is there afterwards.

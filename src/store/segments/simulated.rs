@@ -318,7 +318,7 @@ impl Inode {
         self.clean = self.clean.min(length);
         self.forgotten.retain_mut(|range| {
             range.end = range.end.min(length);
-            !range.is_empty()
+            range.start < range.end
         });
         self.dirty = true;
     }

@@ -210,8 +210,8 @@ fn json_is_json() -> Result<(), Failed> {
 /// The last two masks, then each new one, then the end that Ctrl-C asks for.
 fn tail_follows() -> Result<(), Failed> {
     let folder = stores();
-    let kinds: [(&str, fn(&Path, std::ops::Range<u64>)); 2] =
-        [("pictures", add_pictures), ("segments", add_segments)];
+    type Add = fn(&Path, std::ops::Range<u64>);
+    let kinds: [(&str, Add); 2] = [("pictures", add_pictures), ("segments", add_segments)];
     let mut failures = Vec::new();
     for (kind, add) in kinds {
         let arguments = format!("masks tail {kind} -n 2 --json");

@@ -1,6 +1,6 @@
 //! Rows of 8-bit pixels: color, the two directions of a resize, tables.
 
-use crate::kernels::{LookUp, PackedWindows, PixelRow, Q};
+use crate::kernels::{LookUp, PackedWindows, PixelRow, Q, Windows};
 
 // BT.601, limited range (Y 16..235, U and V 16..240), to full-range RGB, coefficients times 2^16, rounded:
 //   R = 255/219 (Y-16)                                    + 255/224 * 1.402 (V-128)
@@ -189,8 +189,8 @@ pub fn mix_columns(row: &[u8], windows: &PackedWindows, out: &mut [u8]) {
     let outputs = windows.windows.starts.len();
     assert_eq!(out.len(), outputs * windows.channels, "one pixel an output");
     match windows.channels {
-        1 => mix_columns_from::<1>(row, windows, 0, out),
-        3 => mix_columns_from::<3>(row, windows, 0, out),
+        1 => mix_columns_from::<1>(row, &windows.windows, 0, out),
+        3 => mix_columns_from::<3>(row, &windows.windows, 0, out),
         channels => panic!("rows of {channels} channels are not resized"),
     }
 }
@@ -199,11 +199,10 @@ pub fn mix_columns(row: &[u8], windows: &PackedWindows, out: &mut [u8]) {
 #[inline(always)]
 pub fn mix_columns_from<const CHANNELS: usize>(
     row: &[u8],
-    windows: &PackedWindows,
+    windows: &Windows,
     first: usize,
     out: &mut [u8],
 ) {
-    let windows = &windows.windows;
     for (output, out) in (first..).zip(out.chunks_exact_mut(CHANNELS)) {
         let (start, weights) = windows.window(output);
         let mut sums = [1 << (windows.precision - 1); CHANNELS];

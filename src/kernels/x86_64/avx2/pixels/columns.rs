@@ -68,7 +68,7 @@ pub fn mix_columns(row: &[u8], windows: &PackedWindows, out: &mut [u8]) {
         let first = block * BLOCK;
         let out = &mut out[first * CHANNELS..];
         if first + starts.len() > safe {
-            return generic::mix_columns_from::<CHANNELS>(row, windows, first, out);
+            return generic::mix_columns_from::<CHANNELS>(row, &windows.windows, first, out);
         }
         // Of a last block that is not whole, the last output is made again and thrown away.
         let starts = std::array::from_fn(|i| starts[i.min(starts.len() - 1)]);

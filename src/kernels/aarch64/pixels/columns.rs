@@ -2,6 +2,7 @@
 
 use core::arch::aarch64::*;
 
+use super::gray;
 use super::rows::narrow;
 use crate::kernels::generic::pixels as generic;
 use crate::kernels::{PackedWindows, Windows};
@@ -13,22 +14,23 @@ const CHANNELS: usize = 3;
 /// Pixels that are read at once.
 const STEP: usize = 4;
 
-/// Weights with zeros up to a multiple of four for each output.
+/// Weights with zeros up to a multiple of four for each output, of eight for one channel.
 pub fn pack(windows: Windows, channels: usize) -> PackedWindows {
     let mut packed = Vec::new();
-    if channels == CHANNELS && windows.taps > 0 {
-        for weights in windows.weights.chunks_exact(windows.taps) {
-            packed.extend_from_slice(weights);
-            packed.resize(packed.len().next_multiple_of(STEP), 0);
-        }
+    let step = if channels == CHANNELS { STEP } else { gray::STEP };
+    for weights in windows.weights.chunks_exact(windows.taps.max(1)) {
+        packed.extend_from_slice(weights);
+        packed.resize(packed.len().next_multiple_of(step), 0);
     }
     PackedWindows { windows, channels, packed }
 }
 
 /// See [`crate::kernels::Pixels::mix_columns`].
 pub fn mix_columns(row: &[u8], windows: &PackedWindows, out: &mut [u8]) {
-    if windows.channels != CHANNELS {
-        return generic::mix_columns(row, windows, out);
+    match windows.channels {
+        1 => return gray::mix_columns(row, &windows.windows, &windows.packed, out),
+        CHANNELS => (),
+        _ => return generic::mix_columns(row, windows, out),
     }
     match windows.windows.taps {
         1..=2 => mix::<2>(row, windows, out),

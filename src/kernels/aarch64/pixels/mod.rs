@@ -5,6 +5,7 @@
 
 mod color;
 mod columns;
+mod gray;
 mod rows;
 mod table;
 

@@ -5,6 +5,7 @@
 
 use std::arch::x86_64::*;
 
+use super::gray;
 use crate::kernels::generic::pixels as generic;
 use crate::kernels::{PackedWindows, Windows};
 
@@ -18,7 +19,9 @@ const STEP: usize = 16;
 /// Output `4 * half + vector` of a block lies in this half of this vector; weights are in the order block, vector, step.
 pub fn pack(windows: Windows, channels: usize) -> PackedWindows {
     let mut packed = Vec::new();
-    if channels == CHANNELS {
+    if channels != CHANNELS {
+        packed = gray::pack(&windows);
+    } else {
         let outputs = windows.starts.len();
         let weight = |output: usize, tap: usize| {
             let inside = output < outputs && tap < windows.taps;
@@ -43,8 +46,10 @@ pub fn pack(windows: Windows, channels: usize) -> PackedWindows {
 /// See [`crate::kernels::Pixels::mix_columns`].
 #[target_feature(enable = "avx2")]
 pub fn mix_columns(row: &[u8], windows: &PackedWindows, out: &mut [u8]) {
-    if windows.channels != CHANNELS {
-        return generic::mix_columns(row, windows, out);
+    match windows.channels {
+        1 => return gray::mix_columns(row, &windows.windows, &windows.packed, out),
+        CHANNELS => (),
+        _ => return generic::mix_columns(row, windows, out),
     }
     let (starts, steps) = (&windows.windows.starts, windows.windows.taps.div_ceil(2));
     assert_eq!(out.len(), starts.len() * CHANNELS, "one pixel an output");

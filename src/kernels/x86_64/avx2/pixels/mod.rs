@@ -4,6 +4,7 @@
 
 mod color;
 mod columns;
+mod gray;
 mod rows;
 
 use super::operators::HasAvx2;

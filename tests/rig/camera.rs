@@ -2,11 +2,14 @@
 
 use std::fs;
 
+use embedded_graphics::prelude::Size;
+use sedge::mask::{Class, Mask};
+use sedge::overlay::{Parts, Scene, Statistics, View};
 use serde_json::Value;
 
 use crate::board::{Board, Failure, Rig};
 use crate::disk::Disk;
-use crate::program::{self, Config, end, verify, wait_for_masks, wait_for_recovery, wait_for_trouble};
+use crate::run::{self, Config, end, export, verify, wait_for_masks};
 use crate::sound::CAMERA;
 
 /// The camera by a path that stays the same when its number changes.
@@ -49,23 +52,24 @@ fn with_camera() -> Config {
 pub fn gives_masks(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = whole_board(rig, processor)?;
     // The network that ships, as a camera runs it.
-    let config = with_camera().without("model");
-    program::start(&mut board, &config)?;
-    wait_for_masks(&mut board, 2)?;
-    end(&mut board)?;
-    verify(&mut board)?;
+    run::start_with(&mut board, &with_camera().without("model"), "--frames 2")?;
+    let code = board.wait_for_end()?;
+    let masks = verify(&mut board)?;
+    if (code, masks) != (0, 2) {
+        return Err(board.failure(&format!("exit code {code} and {masks} masks, not 0 and 2")));
+    }
     board.switch_off()
 }
 
 pub fn is_picked_up_again(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = whole_board(rig, processor)?;
-    program::start(&mut board, &with_camera())?;
+    run::start(&mut board, &with_camera())?;
     for _ in 0..2 {
         wait_for_masks(&mut board, 5)?;
         board.sh(&format!("echo vivid.0 >{DRIVER}/unbind"))?;
-        wait_for_trouble(&mut board, "camera")?;
+        run::CAMERA.wait_for_trouble(&mut board)?;
         board.sh(&format!("echo vivid.0 >{DRIVER}/bind"))?;
-        wait_for_recovery(&mut board, "camera")?;
+        run::CAMERA.wait_for_recovery(&mut board)?;
     }
     wait_for_masks(&mut board, 5)?;
     end(&mut board)?;
@@ -85,7 +89,7 @@ pub fn shows_every_format(rig: &Rig, processor: &str) -> Result<(), Failure> {
             .with("display", "overlay", "false")
             .with("display", "legend", "false")
             .with("display", "statistics", "false");
-        program::start(&mut board, &config)?;
+        run::start(&mut board, &config)?;
         wait_for_masks(&mut board, 3)?;
         let shown = middles_of_bars(&mut board)?;
         end(&mut board)?;
@@ -103,6 +107,46 @@ pub fn shows_every_format(rig: &Rig, processor: &str) -> Result<(), Failure> {
         return Err(board.failure(&failures.join("\n")));
     }
     verify(&mut board)?;
+    board.switch_off()
+}
+
+pub fn shows_the_masks(rig: &Rig, processor: &str) -> Result<(), Failure> {
+    let mut board = whole_board(rig, processor)?;
+    let mut show = |overlay: bool| -> Result<Screen, Failure> {
+        let config = with_camera()
+            .with("display", "device", "\"/dev/fb0\"")
+            .with("display", "overlay", &overlay.to_string())
+            .with("display", "legend", &overlay.to_string())
+            .with("display", "statistics", "false");
+        run::start(&mut board, &config)?;
+        wait_for_masks(&mut board, 3)?;
+        let screen = Screen::fetch(&mut board)?;
+        end(&mut board)?;
+        Ok(screen)
+    };
+    let (bare, shown) = (show(false)?, show(true)?);
+    // The bars stand still, so all masks are alike.
+    let stored = export(&mut board)?.pop().ok_or("no mask is stored")?;
+    let classes = fs::read(board.share().join("png/classes.json")).map_err(|error| error.to_string())?;
+    let classes: Vec<Class> = serde_json::from_slice(&classes).map_err(|error| error.to_string())?;
+    let mask = Mask { width: stored.width, height: stored.height, data: stored.ids };
+    let mut scene = Scene::new(Parts { overlay: true, legend: true, statistics: false });
+    let view = View {
+        rgb: &bare.rgb(60, 360),
+        width: 640,
+        height: 360,
+        mask: &mask,
+        classes: &classes,
+        statistics: Statistics::default(),
+    };
+    scene.compose(&view, Size::new(640, 480)).map_err(|error| error.to_string())?;
+    let wrong =
+        scene.rgb().chunks_exact(3).zip(shown.rgb(0, 480).chunks_exact(3)).filter(|(a, b)| a != b).count();
+    if wrong > 0 || bare.0 == shown.0 {
+        return Err(
+            board.failure(&format!("{wrong} pixels of the screen are not those of the expected picture"))
+        );
+    }
     board.switch_off()
 }
 
@@ -145,6 +189,12 @@ impl Screen {
         } else {
             Err(format!("{} bytes on the screen", bytes.len()))
         }
+    }
+
+    /// R, G, B of some rows.
+    fn rgb(&self, top: usize, height: usize) -> Vec<u8> {
+        let rows = &self.0[4 * 640 * top..4 * 640 * (top + height)];
+        rows.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect()
     }
 
     /// R, G, B; the kernel keeps them as B, G, R, X.

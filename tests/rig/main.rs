@@ -4,7 +4,9 @@ mod board;
 mod camera;
 mod disk;
 mod power;
+#[path = "../program/mod.rs"]
 mod program;
+mod run;
 mod sound;
 mod storage;
 #[path = "../tiny/mod.rs"]
@@ -19,16 +21,18 @@ const PROCESSORS: [&str; 2] = ["cortex-a72", "cortex-a76"];
 type Check = fn(&Rig, &str) -> Result<(), Failure>;
 
 /// Scenarios that run on the first processor alone: what they show does not depend on it.
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 14] = [
     ("the_rig::has_its_devices", sound::has_its_devices),
     ("the_rig::loses_what_was_not_flushed", sound::loses_what_was_not_flushed),
     ("the_rig::fails_and_recovers_as_a_disk", sound::fails_and_recovers_as_a_disk),
     ("camera::is_picked_up_again", camera::is_picked_up_again),
     ("camera::shows_every_format", camera::shows_every_format),
+    ("camera::shows_the_masks", camera::shows_the_masks),
     ("storage::a_foreign_file_fills_the_disk", storage::a_foreign_file_fills_the_disk),
     ("storage::the_disk_turns_read_only", storage::the_disk_turns_read_only),
     ("storage::the_disk_fails", storage::the_disk_fails),
     ("storage::the_mount_is_missing", storage::the_mount_is_missing),
+    ("storage::it_ends_while_it_waits", storage::it_ends_while_it_waits),
     ("storage::the_clock_jumps", storage::the_clock_jumps),
     ("storage::a_second_run_goes_on", storage::a_second_run_goes_on),
     ("power::keeps_what_was_promised", power::keeps_what_was_promised),

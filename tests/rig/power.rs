@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::board::{Board, Failure, PATIENCE, Rig};
+use crate::board::{Board, Failure, Rig};
 use crate::disk::{Cache, Chance, Disk};
-use crate::program::{self, Config, Listed, STORE, list, listed, status, verify};
+use crate::run::{self, Config, Listed, STORE, export, list, status, tailed, verify};
 
 /// Cuts of the same disk, one after the other; then a new one is taken.
 const CUTS_OF_A_DISK: u64 = 10;
-/// The interval at which masks are forced to the disk.
+/// The interval at which masks are forced to the disk, on every second disk; on the others each mask is.
 const SYNC: Duration = Duration::from_secs(1);
-/// What the forcing itself may take, in emulation.
-const SYNC_TAKES_MAX: Duration = Duration::from_millis(700);
+/// What a frame may take from its capture to the store, in emulation on a busy machine.
+const FRAME_TAKES_MAX: Duration = Duration::from_millis(500);
 /// The longest time of writing before a cut.
 const WRITING_MS_MAX: u64 = 4000;
 
@@ -25,12 +25,13 @@ const WRITING_MS_MAX: u64 = 4000;
 #[derive(Default)]
 struct Tally {
     cuts: u64,
-    /// Masks that were on the disk at the end, and all that was ever seen of its store.
+    /// Masks that were on the disk at the end.
     masks: u64,
+    /// The most masks that a cut took.
     lost: u64,
     /// Writes that were not flushed when the power was cut.
     late_writes: u64,
-    /// The most that a cut took, in milliseconds of writing.
+    /// The most that a cut took: from the newest mask on the disk to the cut, in milliseconds.
     loss_ms_max: u64,
 }
 
@@ -38,7 +39,7 @@ impl Tally {
     fn add(&mut self, other: &Tally) {
         self.cuts += other.cuts;
         self.masks += other.masks;
-        self.lost += other.lost;
+        self.lost = self.lost.max(other.lost);
         self.late_writes += other.late_writes;
         self.loss_ms_max = self.loss_ms_max.max(other.loss_ms_max);
     }
@@ -102,8 +103,8 @@ pub fn keeps_what_was_promised(rig: &Rig, processor: &str) -> Result<(), Failure
         total.add(&tally);
     }
     println!(
-        "{} power cuts: {} masks on the disks at the end, 0 of them damaged or different, {} lost that were not yet \
-         promised; at most {} ms of writing lost (interval {} ms); {} writes were on their way",
+        "{} power cuts: {} masks on the disks at the end, 0 of them damaged or different; a cut took at most {} masks \
+         and the last {} ms, with an interval of {} ms; {} writes were in the disks' caches",
         total.cuts,
         total.masks,
         total.lost,
@@ -114,37 +115,42 @@ pub fn keeps_what_was_promised(rig: &Rig, processor: &str) -> Result<(), Failure
     Ok(())
 }
 
-/// What was known of the store when the power was cut.
+/// What was known when the power was cut.
 #[derive(Default)]
 struct Known {
-    /// All masks that it listed, by sequence number.
-    listed: BTreeMap<u64, Listed>,
-    /// The promise: all up to here are safe.
-    durable: Option<u64>,
+    /// Masks that the store listed, by sequence number.
+    tailed: BTreeMap<u64, Listed>,
+    /// When a status line came, masks that the run had taken by then, and those of them that were promised.
+    told: Vec<(Instant, u64, u64)>,
+    /// When the power was cut; the board's own time a moment before.
+    cut: Option<Instant>,
+    uptime_us: u64,
 }
 
 fn cut_one_disk(rig: &Rig, processor: &str, number: u64, cuts: u64) -> Result<Tally, Failure> {
     let mut chance = Chance(number);
     let disk = Disk::with_write_cache(64)?;
+    let sync = if number.is_multiple_of(2) { SYNC } else { Duration::ZERO };
     let mut tally = Tally { cuts, ..Tally::default() };
-    // What the store held for sure before the run at hand: it must never change again.
-    let mut held: Vec<Listed> = Vec::new();
+    // What the store held before the run at hand: it must never change again.
+    let mut held = Vec::new();
     let mut known = Known::default();
     for cut in 0..=cuts {
-        let mut board = rig.boot(processor, &disk).map_err(|failure| format!("cut {cut}: {failure}"))?;
-        board.sh("mount /dev/vda /disk")?;
+        let during = |failure: Failure| format!("after {cut} cuts: {failure}");
+        let mut board = rig.boot(processor, &disk).map_err(during)?;
+        board.sh("mount /dev/vda /disk").map_err(during)?;
         if cut > 0 {
-            let left = check(&mut board, &held, &known, &mut tally)
-                .map_err(|failure| format!("cut {cut}: {}", board.failure(&failure)))?;
-            held = left;
+            held = check(&mut board, &held, &known, sync, &mut tally)
+                .map_err(|failure| during(board.failure(&failure)))?;
         }
         if cut == cuts {
             same_frame_same_mask(&mut board)?;
             board.switch_off()?;
             break;
         }
-        known = write_for_a_while(&mut board, &mut chance)?;
+        known = write_for_a_while(&mut board, sync, &mut chance).map_err(during)?;
         board.cut_power();
+        known.cut = Some(Instant::now());
         let cache = Cache::ALL[chance.below(4) as usize];
         tally.late_writes += disk.lose(cache, &mut chance)?.0 as u64;
     }
@@ -153,27 +159,26 @@ fn cut_one_disk(rig: &Rig, processor: &str, number: u64, cuts: u64) -> Result<Ta
 }
 
 /// Lets the program write for a random time, and notes what it says.
-fn write_for_a_while(board: &mut Board, chance: &mut Chance) -> Result<Known, Failure> {
-    let config = Config::new().with("store", "sync", &format!("\"{}s\"", SYNC.as_secs()));
-    program::start(board, &config)?;
-    board.sh(&format!("/share/sedge masks tail {STORE} --json --wait >/dev/hvc1 2>&1 &"))?;
+fn write_for_a_while(board: &mut Board, sync: Duration, chance: &mut Chance) -> Result<Known, Failure> {
+    let sync = if sync.is_zero() { "record".to_string() } else { format!("{}s", sync.as_secs()) };
+    run::start(board, &Config::new().with("store", "sync", &format!("{sync:?}")))?;
+    board.wait_for("the first promise", |line| status(line).is_some_and(|status| status.listed > 0))?;
+    board.sh(&format!("/share/sedge masks tail {STORE} --json >/dev/hvc1 2>&1 &"))?;
+    // The board's own time, so that a loss is measured by the clock that the masks are dated by.
+    board.sh("while read -r up _ </proc/uptime; do echo \"up $up\"; sleep 0.05; done >/dev/hvc1 &")?;
     let mut known = Known::default();
-    let note = |known: &mut Known, line: &str| {
-        if let Some(mask) = listed(line) {
-            known.listed.insert(mask.sequence, mask);
-        }
-        if let Some(durable) = status(line).and_then(|status| status.durable) {
-            known.durable = Some(durable);
-        }
-    };
-    let first = board.wait_for("the first mask", |line| listed(line).is_some())?;
-    note(&mut known, &first);
     let end = Instant::now() + Duration::from_millis(chance.below(WRITING_MS_MAX));
-    while let Some(line) = board.line(end.saturating_duration_since(Instant::now()).min(PATIENCE)) {
+    while let Some(line) = board.line(end.saturating_duration_since(Instant::now())) {
         if line.starts_with("rig: ended with ") {
             return Err(board.failure("the program ended before the cut"));
         }
-        note(&mut known, &line);
+        if let Some(mask) = tailed(&line) {
+            known.tailed.insert(mask.sequence, mask);
+        } else if let Some(status) = status(&line) {
+            known.told.push((Instant::now(), status.saved, status.listed));
+        } else if let Some(seconds) = line.strip_prefix("up ").and_then(|text| text.parse::<f64>().ok()) {
+            known.uptime_us = (seconds * 1e6) as u64;
+        }
     }
     Ok(known)
 }
@@ -181,56 +186,51 @@ fn write_for_a_while(board: &mut Board, chance: &mut Chance) -> Result<Known, Fa
 /// After a cut: what the store lists is whole, what it held is the same, and what is missing was not yet promised.
 fn check(
     board: &mut Board,
-    held: &[Listed],
+    held: &[(Listed, String)],
     known: &Known,
+    sync: Duration,
     tally: &mut Tally,
-) -> Result<Vec<Listed>, Failure> {
+) -> Result<Vec<(Listed, String)>, Failure> {
     verify(board)?;
     let left = list(board)?;
     if left.len() < held.len() || left[..held.len()] != *held {
         return Err("masks of an earlier run are lost or different".into());
     }
-    let by_sequence: BTreeMap<u64, &Listed> = left.iter().map(|mask| (mask.sequence, mask)).collect();
-    let newest = known.listed.values().map(|mask| mask.monotonic).max().unwrap_or_default();
-    for (sequence, mask) in &known.listed {
-        let age = newest.saturating_sub(mask.monotonic);
-        match by_sequence.get(sequence) {
-            Some(now) if *now == mask => {}
-            Some(now) => return Err(format!("mask {sequence} was\n{}\nand is\n{}", mask.line, now.line)),
-            None if known.durable.is_some_and(|durable| *sequence <= durable) => {
-                return Err(format!(
-                    "mask {sequence} is lost, though all up to {:?} were promised",
-                    known.durable
-                ));
-            }
-            None if age > SYNC + SYNC_TAKES_MAX => {
-                return Err(format!("mask {sequence} is lost, though it was written {age:?} before the cut"));
-            }
-            None => {
-                tally.lost += 1;
-                tally.loss_ms_max = tally.loss_ms_max.max(age.as_millis() as u64);
-            }
+    let new: BTreeMap<u64, &Listed> =
+        left[held.len()..].iter().map(|(mask, _)| (mask.sequence, mask)).collect();
+    for (sequence, mask) in &known.tailed {
+        let held = held.last().is_some_and(|(last, _)| *sequence <= last.sequence);
+        if let Some(now) = new.get(sequence).filter(|now| !held && **now != mask) {
+            return Err(format!("mask {sequence} was {mask:?} and is {now:?}"));
         }
+    }
+    let kept = new.len() as u64;
+    for (when, saved, listed) in &known.told {
+        let is_old = known.cut.is_some_and(|cut| cut.duration_since(*when) >= sync);
+        let promised = if is_old { saved } else { listed };
+        if kept < *promised {
+            return Err(format!("{promised} masks of the run were promised, {kept} are left"));
+        }
+        tally.lost = tally.lost.max(saved.saturating_sub(kept));
+    }
+    // What the newest mask on the disk lacks to the cut; a run that has just begun has none yet.
+    if let Some((_, newest)) = new.last_key_value() {
+        let loss = Duration::from_micros(known.uptime_us.saturating_sub(newest.monotonic_us));
+        if loss > sync + FRAME_TAKES_MAX {
+            return Err(format!("the newest mask is {loss:?} older than the cut, the interval is {sync:?}"));
+        }
+        tally.loss_ms_max = tally.loss_ms_max.max(loss.as_millis() as u64);
     }
     Ok(left)
 }
 
 /// The source is the same in each run, and so is the network: masks of the same frame number must be the same.
 fn same_frame_same_mask(board: &mut Board) -> Result<(), Failure> {
-    board.sh(&format!("/share/sedge masks export {STORE} --format png --out /tmp/export"))?;
-    let index = board.sh("cat /tmp/export/index.jsonl")?;
-    let sums = board.sh("cd /tmp/export && sha256sum *.png")?;
-    let sums: BTreeMap<&str, &str> =
-        sums.lines().filter_map(|line| line.split_once("  ")).map(|(sum, file)| (file, sum)).collect();
-    let mut masks: BTreeMap<u64, &str> = BTreeMap::new();
-    for line in index.lines() {
-        let entry: Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
-        let file = entry["file"].as_str().unwrap_or_default();
-        let (Some(frame), Some(sum)) = (entry["frame"].as_u64(), sums.get(file)) else {
-            return Err(format!("{line} names no frame or no file that is there"));
-        };
-        if masks.insert(frame, sum).is_some_and(|other| other != *sum) {
-            return Err(format!("two masks of frame {frame} differ; one is {file}"));
+    let mut masks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    for mask in export(board)? {
+        let frame = mask.entry["frame"].as_u64().ok_or_else(|| format!("{} names no frame", mask.entry))?;
+        if masks.entry(frame).or_insert_with(|| mask.ids.clone()) != &mask.ids {
+            return Err(format!("two masks of frame {frame} differ; one is {}", mask.entry));
         }
     }
     Ok(())

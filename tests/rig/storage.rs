@@ -2,9 +2,7 @@
 
 use crate::board::{Board, Failure, Rig};
 use crate::disk::Disk;
-use crate::program::{
-    self, Config, STORE, end, list, verify, wait_for_masks, wait_for_recovery, wait_for_trouble,
-};
+use crate::run::{self, Config, Listed, STORAGE, STORE, end, list, verify, wait_for_masks};
 use crate::sound::{BREAK, BREAKABLE, MEND};
 
 /// A board with an empty disk on `/disk`.
@@ -17,13 +15,13 @@ fn board_with_disk(rig: &Rig, processor: &str) -> Result<Board, Failure> {
 /// Starts the program, and after some masks gives the disk a trouble, which it must tell; then mends the disk, which it
 /// must tell, too, and go on; at the end all is whole.
 fn falls_and_rises(board: &mut Board, config: &Config, harm: &str, mend: &str) -> Result<(), Failure> {
-    program::start(board, config)?;
+    run::start(board, config)?;
     wait_for_masks(board, 20)?;
     let before = list(board)?;
     board.sh(harm)?;
-    wait_for_trouble(board, "store")?;
+    STORAGE.wait_for_trouble(board)?;
     board.sh(mend)?;
-    wait_for_recovery(board, "store")?;
+    STORAGE.wait_for_recovery(board)?;
     wait_for_masks(board, 20)?;
     end(board)?;
     verify(board)?;
@@ -69,16 +67,29 @@ pub fn the_disk_fails(rig: &Rig, processor: &str) -> Result<(), Failure> {
 
 pub fn the_mount_is_missing(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = rig.boot(processor, &Disk::ext4(64)?)?;
-    program::start(&mut board, &Config::new().with("store", "mount", "\"/disk\""))?;
-    wait_for_trouble(&mut board, "store")?;
+    run::start(&mut board, &Config::new().with("store", "mount", "\"/disk\""))?;
+    STORAGE.wait_for_trouble(&mut board)?;
     if !board.sh("ls -A /disk")?.is_empty() {
         return Err(board.failure("it writes to the system's disk while the card is missing"));
     }
     board.sh("mount /dev/vda /disk")?;
-    wait_for_recovery(&mut board, "store")?;
+    STORAGE.wait_for_recovery(&mut board)?;
     wait_for_masks(&mut board, 20)?;
     end(&mut board)?;
     verify(&mut board)?;
+    board.switch_off()
+}
+
+pub fn it_ends_while_it_waits(rig: &Rig, processor: &str) -> Result<(), Failure> {
+    let mut board = rig.boot(processor, &Disk::ext4(64)?)?;
+    let config = Config::new().with("store", "mount", "\"/disk\"").with(
+        "camera",
+        "source",
+        "\"v4l:/dev/v4l/by-id/no-camera\"",
+    );
+    run::start(&mut board, &config)?;
+    board.wait_for("a status line", |line| run::status(line).is_some())?;
+    end(&mut board)?;
     board.switch_off()
 }
 
@@ -86,7 +97,7 @@ pub fn the_clock_jumps(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = board_with_disk(rig, processor)?;
     // Small segments, so that an age in wall time would have something to delete.
     let config = Config::new().with("store", "max_age", "\"30d\"").with("store", "segment_bytes", "65536");
-    program::start(&mut board, &config)?;
+    run::start(&mut board, &config)?;
     for seconds in [0, -3600, 5 * 365 * 86_400_i64] {
         board.sh(&format!("date -s \"@$(( $(date +%s) + {seconds} ))\""))?;
         wait_for_masks(&mut board, 40)?;
@@ -94,12 +105,12 @@ pub fn the_clock_jumps(rig: &Rig, processor: &str) -> Result<(), Failure> {
     end(&mut board)?;
     let whole = verify(&mut board)?;
     let masks = list(&mut board)?;
-    let in_order = |pair: &[program::Listed]| {
-        let (a, b) = (&pair[0], &pair[1]);
-        b.sequence == a.sequence + 1 && b.frame > a.frame && b.monotonic > a.monotonic
+    let in_order = |(a, b): (&Listed, &Listed)| {
+        b.sequence == a.sequence + 1 && b.frame > a.frame && b.monotonic_us > a.monotonic_us
     };
-    if whole < 120 || masks[0].sequence != 0 || !masks.windows(2).all(in_order) {
-        let lines: Vec<&str> = masks.iter().map(|mask| mask.line.as_str()).collect();
+    let pairs = masks.iter().zip(&masks[1..]).map(|((a, _), (b, _))| (a, b));
+    if whole < 120 || masks[0].0.sequence > 1 || !pairs.clone().all(in_order) {
+        let lines: Vec<&str> = masks.iter().map(|(_, line)| line.as_str()).collect();
         return Err(board.failure(&format!("{whole} masks, not in order:\n{}", lines.join("\n"))));
     }
     board.switch_off()
@@ -109,7 +120,7 @@ pub fn a_second_run_goes_on(rig: &Rig, processor: &str) -> Result<(), Failure> {
     let mut board = board_with_disk(rig, processor)?;
     let mut last = 0;
     for _ in 0..2 {
-        program::start(&mut board, &Config::new())?;
+        run::start(&mut board, &Config::new())?;
         wait_for_masks(&mut board, 10)?;
         end(&mut board)?;
         let whole = verify(&mut board)?;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::board::{Board, Failure};
+use crate::program::{StoredMask, masks};
 
 /// Where the tests keep masks on the board.
 pub const STORE: &str = "/disk/masks";
@@ -57,46 +57,71 @@ impl Config {
 
 /// Starts `sedge run` with a configuration.
 pub fn start(board: &mut Board, config: &Config) -> Result<(), Failure> {
-    let file = board.share().join("sedge.toml");
-    fs::write(&file, config.text()).map_err(|error| format!("{}: {error}", file.display()))?;
-    board.start_program("run --config /share/sedge.toml")
+    start_with(board, config, "")
 }
 
-/// A status line.
+/// The same with further options.
+pub fn start_with(board: &mut Board, config: &Config, options: &str) -> Result<(), Failure> {
+    let file = board.share().join("sedge.toml");
+    fs::write(&file, config.text()).map_err(|error| format!("{}: {error}", file.display()))?;
+    board.start_program(&format!("run --config /share/sedge.toml {options}"))
+}
+
+/// A status line: counts since the start of the program.
 pub struct Status {
-    /// Masks that the store has taken since the start.
-    pub stored: u64,
-    /// The sequence number up to which all masks are safe from a power cut, if any is.
-    pub durable: Option<u64>,
+    /// Masks that the store has taken.
+    pub saved: u64,
+    /// Those of them that no power cut takes any more.
+    pub listed: u64,
 }
 
 /// What a line of the program tells, if it is a status line.
 pub fn status(line: &str) -> Option<Status> {
     let status: Value = serde_json::from_str(line).ok()?;
     let store = status.get("store")?;
-    Some(Status { stored: store["masks"].as_u64()?, durable: store["durable_sequence"].as_u64() })
+    Some(Status { saved: store["saved"].as_u64()?, listed: store["listed"].as_u64()? })
 }
 
 /// Waits until the store has taken `more` masks since this call.
 pub fn wait_for_masks(board: &mut Board, more: u64) -> Result<(), Failure> {
-    let stored = |line: &str| status(line).map(|status| status.stored);
+    let stored = |line: &str| status(line).map(|status| status.saved);
     let first = board.wait_for("a status line", |line| stored(line).is_some())?;
     let wanted = stored(&first).unwrap_or(0) + more;
     board.wait_for(&format!("mask {wanted}"), |line| stored(line).is_some_and(|stored| stored >= wanted))?;
     Ok(())
 }
 
-/// Waits for the line that says that this part (`camera` or `store`) has trouble.
-pub fn wait_for_trouble(board: &mut Board, part: &str) -> Result<String, Failure> {
-    let starts = [format!("{part} lost"), format!("{part} waits")];
-    board
-        .wait_for(&format!("trouble with the {part}"), |line| starts.iter().any(|start| line.contains(start)))
+/// A part of the program that can have trouble, and the words by which it says so.
+pub struct Part {
+    trouble: &'static str,
+    recovery: &'static str,
 }
 
-/// Waits for the line that says that this part's trouble is over.
-pub fn wait_for_recovery(board: &mut Board, part: &str) -> Result<String, Failure> {
-    let starts = [format!("{part} back"), format!("{part} goes on")];
-    board.wait_for(&format!("the {part} to go on"), |line| starts.iter().any(|start| line.contains(start)))
+/// The camera.
+pub const CAMERA: Part = Part { trouble: "no frames: ", recovery: "frames again after " };
+/// The store.
+pub const STORAGE: Part =
+    Part { trouble: "masks are not stored: ", recovery: "masks are stored again after " };
+
+impl Part {
+    /// Waits for the line that says that there is trouble, and then for some status lines: the trouble is said once.
+    pub fn wait_for_trouble(&self, board: &mut Board) -> Result<(), Failure> {
+        board.wait_for(self.trouble, |line| line.contains(self.trouble))?;
+        for _ in 0..3 {
+            let line = board.wait_for("a status line", |line| {
+                status(line).is_some() || line.contains(self.trouble) || line.contains(self.recovery)
+            })?;
+            if status(&line).is_none() {
+                return Err(board.failure(&format!("while the trouble lasts it says {line:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the line that says that the trouble is over.
+    pub fn wait_for_recovery(&self, board: &mut Board) -> Result<(), Failure> {
+        board.wait_for(self.recovery, |line| line.contains(self.recovery)).map(drop)
+    }
 }
 
 /// Tells the program to end; it must do so in time and with exit code 0.
@@ -117,13 +142,13 @@ pub fn end(board: &mut Board) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks the whole store: nothing in it may be damaged. The number of masks.
+/// Checks the whole store: nothing in it may be damaged, and none missing between others. The number of masks.
 pub fn verify(board: &mut Board) -> Result<u64, Failure> {
-    let text = board.sh(&format!("/share/sedge masks verify {STORE} --json"))?;
-    let report: Value = serde_json::from_str(&text).map_err(|error| format!("verify: {error}:\n{text}"))?;
-    match (report["damaged"].as_u64(), report["masks"].as_u64()) {
-        (Some(0), Some(masks)) => Ok(masks),
-        _ => Err(board.failure(&format!("verify finds damage:\n{text}"))),
+    let (code, text) = board.run(&format!("/share/sedge masks verify {STORE} --json"))?;
+    let report: Value = serde_json::from_str(&text).unwrap_or_default();
+    match (code, report["damaged"].as_u64(), report["missing"].as_u64(), report["whole"].as_u64()) {
+        (0, Some(0), Some(0), Some(masks)) => Ok(masks),
+        _ => Err(board.failure(&format!("verify ends with {code} and finds\n{text}"))),
     }
 }
 
@@ -134,25 +159,41 @@ pub struct Listed {
     pub sequence: u64,
     /// Of its source, from 0 in each run.
     pub frame: u64,
-    /// Since the board's start, when the frame was captured.
-    pub monotonic: Duration,
-    /// All that is said of it.
-    pub line: String,
+    /// Time since the board's start when the frame was captured, in microseconds.
+    pub monotonic_us: u64,
 }
 
-/// A mask in the words of `masks tail --json`, if the line is one.
-pub fn listed(line: &str) -> Option<Listed> {
+/// The mask of a line of `masks tail --json`, if it is one.
+pub fn tailed(line: &str) -> Option<Listed> {
     let mask: Value = serde_json::from_str(line).ok()?;
     Some(Listed {
         sequence: mask["sequence"].as_u64()?,
         frame: mask["frame"].as_u64()?,
-        monotonic: Duration::from_secs_f64(mask["monotonic_s"].as_f64()?),
-        line: line.to_string(),
+        monotonic_us: microseconds(mask["monotonic_s"].as_f64()?),
     })
 }
 
-/// All masks that the store lists, in its order.
-pub fn list(board: &mut Board) -> Result<Vec<Listed>, Failure> {
-    let text = board.sh(&format!("/share/sedge masks tail {STORE} --json --all --no-follow"))?;
-    text.lines().map(|line| listed(line).ok_or_else(|| format!("{line:?} is no mask"))).collect()
+/// All masks that the store lists, in its order, each with its line in a table of class shares.
+pub fn list(board: &mut Board) -> Result<Vec<(Listed, String)>, Failure> {
+    board.sh(&format!("/share/sedge masks export {STORE} --as csv --out /share/masks.csv --overwrite"))?;
+    let file = board.share().join("masks.csv");
+    let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let row = |line: &str| {
+        // sequence,frame,time_s,monotonic_s,captured_utc, and the classes
+        let mut fields = line.split(',');
+        let (sequence, frame) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let monotonic_us = microseconds(fields.nth(1)?.parse().ok()?);
+        Some((Listed { sequence, frame, monotonic_us }, line.to_string()))
+    };
+    text.lines().skip(1).map(|line| row(line).ok_or_else(|| format!("{line:?} is no mask"))).collect()
+}
+
+fn microseconds(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
+}
+
+/// Writes the stored masks as a folder of PNG, and reads that.
+pub fn export(board: &mut Board) -> Result<Vec<StoredMask>, Failure> {
+    board.sh(&format!("/share/sedge masks export {STORE} --as png --out /share/png --overwrite"))?;
+    masks(&board.share().join("png"))
 }

@@ -76,12 +76,12 @@ impl Rounding {
 
     /// Stored values less the zero point, without storing them.
     #[inline(always)]
-    fn clamp(&self, [low, high]: [int16x8_t; 2]) -> [int16x8_t; 2] {
+    fn clamp(&self, values: float32x4_t) -> float32x4_t {
         // SAFETY: NEON is always there; values only.
         unsafe {
-            let least = vdupq_n_s16(i16::from(self.low) - self.zero_point);
-            let most = vdupq_n_s16(i16::from(self.high) - self.zero_point);
-            [vminq_s16(vmaxq_s16(low, least), most), vminq_s16(vmaxq_s16(high, least), most)]
+            let least = vdupq_n_f32((i16::from(self.low) - self.zero_point).into());
+            let most = vdupq_n_f32((i16::from(self.high) - self.zero_point).into());
+            vminq_f32(vmaxq_f32(values, least), most)
         }
     }
 }
@@ -93,6 +93,8 @@ struct Addition {
     data_zero: i8,
     own: f32,
     other: f32,
+    /// Whether 16 bits hold every sum.
+    short: bool,
 }
 
 impl Addition {
@@ -105,25 +107,30 @@ impl Addition {
             data_zero: i8::try_from(with.data_zero).ok()?,
             own: with.own,
             other: with.other,
+            short: with.own.abs() + with.other.abs() < 100.0,
         };
         finite.then_some(addition)
     }
 
-    /// Sixteen values less their zero point plus sixteen of the tensor to be added.
+    /// Sixteen whole values less their zero point plus sixteen of the tensor to be added. `SHORT` if the sums are.
     #[inline(always)]
-    fn add(&self, own: [int16x8_t; 2], other: int8x16_t) -> int8x16_t {
+    fn add<const SHORT: bool>(&self, own: [float32x4_t; 4], other: int8x16_t) -> int8x16_t {
         // SAFETY: NEON is always there; values only.
         unsafe {
             let zero = vdupq_n_s8(self.data_zero);
             let other = [vsubl_s8(vget_low_s8(other), vget_low_s8(zero)), vsubl_high_s8(other, zero)];
-            let (own, other) = (quarters(own), quarters(other));
+            let other = quarters(other);
             let sums = core::array::from_fn(|i| {
-                let own = vmulq_n_f32(vcvtq_f32_s32(own[i]), self.own);
                 let other = vmulq_n_f32(vcvtq_f32_s32(other[i]), self.other);
-                vcvtnq_s32_f32(vaddq_f32(own, other))
+                let sum = vaddq_f32(vmulq_n_f32(own[i], self.own), other);
+                if SHORT {
+                    vreinterpretq_s32_f32(vaddq_f32(sum, vdupq_n_f32(WHOLE)))
+                } else {
+                    vcvtnq_s32_f32(sum)
+                }
             });
             let zero = vdupq_n_s16(self.rounding.zero_point);
-            self.rounding.narrow::<{ Mode::Bounded as usize }>(zero, halves::<false>(sums))
+            self.rounding.narrow::<{ Mode::Bounded as usize }>(zero, halves::<SHORT>(sums))
         }
     }
 }
@@ -191,7 +198,8 @@ impl<'a> Requantize<'a> {
         let rounding = rounding.unwrap_or_default();
         let mode = match &addition {
             _ if exotic || !short => Mode::Any,
-            Some(_) => Mode::Added,
+            Some(addition) if addition.short => Mode::Added,
+            Some(_) => Mode::Any,
             None => rounding.mode(),
         };
         let shift = WHOLE + f32::from(rounding.zero_point);
@@ -205,8 +213,8 @@ impl<'a> Requantize<'a> {
         unsafe { Constants { shift: vdupq_n_f32(self.shift), zero: vdupq_n_s16(self.rounding.zero_point) } }
     }
 
-    /// Four sums times their multipliers, half to even, as [`Requantize::store`] takes them: only the lower halves
-    /// count, but in `Mode::Any`.
+    /// Four sums times their multipliers, half to even, as [`Requantize::store`] takes them: reals in `Mode::Added`, whole
+    /// numbers in `Mode::Any`, else whole numbers of which only the lower halves count.
     #[inline(always)]
     pub fn round<const MODE: usize>(
         &self,
@@ -219,6 +227,9 @@ impl<'a> Requantize<'a> {
             let product = vmulq_f32(vcvtq_f32_s32(sums), multipliers);
             if MODE == Mode::Any as usize {
                 return vcvtnq_s32_f32(product);
+            }
+            if MODE == Mode::Added as usize {
+                return vreinterpretq_s32_f32(vrndnq_f32(product));
             }
             let shift = if MODE == Mode::Even as usize { constants.shift } else { vdupq_n_f32(WHOLE) };
             vreinterpretq_s32_f32(vaddq_f32(product, shift))
@@ -242,17 +253,29 @@ impl<'a> Requantize<'a> {
         values: [int32x4_t; 4],
         other: impl FnOnce() -> int8x16_t,
     ) -> int8x16_t {
-        if MODE == Mode::Part as usize {
-            return self.rounding.narrow::<{ Mode::Bounded as usize }>(constants.zero, halves::<true>(values));
-        }
-        if MODE != Mode::Any as usize && MODE != Mode::Added as usize {
-            return self.rounding.narrow::<MODE>(constants.zero, halves::<true>(values));
-        }
-        let halves =
-            if MODE == Mode::Any as usize { halves::<false>(values) } else { halves::<true>(values) };
-        match &self.addition {
-            Some(addition) => addition.add(self.rounding.clamp(halves), other()),
-            None => self.rounding.narrow::<{ Mode::Bounded as usize }>(constants.zero, halves),
+        // SAFETY: NEON is always there; values only.
+        unsafe {
+            if MODE == Mode::Any as usize {
+                return match &self.addition {
+                    Some(addition) => {
+                        let own = values.map(|values| self.rounding.clamp(vcvtq_f32_s32(values)));
+                        addition.add::<false>(own, other())
+                    }
+                    None => self
+                        .rounding
+                        .narrow::<{ Mode::Bounded as usize }>(constants.zero, halves::<false>(values)),
+                };
+            }
+            if MODE == Mode::Added as usize {
+                let Some(addition) = &self.addition else { unreachable!("mode of an addition") };
+                let own = values.map(|values| self.rounding.clamp(vreinterpretq_f32_s32(values)));
+                return addition.add::<true>(own, other());
+            }
+            let halves = halves::<true>(values);
+            if MODE == Mode::Part as usize {
+                return self.rounding.narrow::<{ Mode::Bounded as usize }>(constants.zero, halves);
+            }
+            self.rounding.narrow::<MODE>(constants.zero, halves)
         }
     }
 }

@@ -95,17 +95,32 @@ impl Target<'_> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            if P == 1 || !(MODE == Mode::Even as usize || MODE == Mode::Odd as usize || MODE == Mode::Bounded as usize) {
+            if P == 1 || MODE == Mode::Part as usize || MODE == Mode::Any as usize {
                 let outs = core::array::from_fn(|i| out.wrapping_add(i * step));
                 return self.store_as::<2, P, MODE>(constants, sums, outs, pixel);
             }
             let multipliers = [vld1q_f32(self.multipliers), vld1q_f32(self.multipliers.add(4))];
             let mut to = out.wrapping_add(self.column);
+            let (mut from, stride) = match &self.requantize.epilogue.residual {
+                Some(with) if MODE == Mode::Added as usize => {
+                    (with.data.as_ptr().wrapping_add(pixel * with.stride + self.column), with.stride)
+                }
+                _ => (core::ptr::null(), 0),
+            };
             for pair in sums.as_chunks::<2>().0 {
                 let rounded = core::array::from_fn(|i| {
                     self.requantize.round::<MODE>(constants, pair[i / 2][i % 2], multipliers[i % 2])
                 });
-                let values = self.requantize.store::<MODE>(constants, rounded, || vdupq_n_s8(0));
+                let values = self.requantize.store::<MODE>(constants, rounded, || {
+                    let mut other: int8x16_t;
+                    asm!(
+                        "ld1 {{{other:v}.8b}}, [{from}], {stride}",
+                        "ld1 {{{other:v}.d}}[1], [{from}], {stride}",
+                        other = out(vreg) other, from = inout(reg) from, stride = in(reg) stride,
+                        options(readonly, nostack, preserves_flags),
+                    );
+                    other
+                });
                 // In one instruction each: the compiler would keep an address for each pixel.
                 asm!(
                     "st1 {{{values:v}.8b}}, [{to}], {step}",

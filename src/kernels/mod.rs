@@ -20,6 +20,7 @@
 #[cfg(test)]
 mod conformance;
 pub mod generic;
+mod image;
 mod isa;
 mod matrix;
 mod memory;

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
 mod bench;
+mod cameras;
 mod completions;
 #[cfg(feature = "host")]
 mod convert;
@@ -36,6 +37,7 @@ const AFTER_HELP: &str = "`sedge run` alone runs the model inside the program on
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Cameras(cameras::Args),
     Masks(masks::Args),
     #[cfg(feature = "host")]
     Convert(convert::Args),
@@ -55,6 +57,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Run(args) => run::run(args),
+            Command::Cameras(args) => cameras::run(args),
             Command::Masks(args) => masks::run(args),
             #[cfg(feature = "host")]
             Command::Convert(args) => convert::run(args),

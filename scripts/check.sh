@@ -16,7 +16,7 @@ stage setup scripts/setup.sh deny
 stage lock cargo fetch --locked --quiet
 stage fmt cargo fmt --check
 stage clippy cargo clippy --release --all-targets -- -D warnings
-stage "clippy of the device profile" cargo clippy --release --no-default-features --features device -- -D warnings
+stage "clippy of the device profile" cargo clippy --release --no-default-features --features device,v4l -- -D warnings
 stage "clippy of the bare library" cargo clippy --release --lib --no-default-features -- -D warnings
 stage doc env RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
 stage deny cargo deny check bans licenses sources

@@ -49,7 +49,7 @@ build_arm64() { scripts/device.sh; }
 build_amd64() {
     scripts/setup.sh device
     has_zigbuild || fail "zig is missing, without which a program for PCs needs this system's own GLIBC: run scripts/setup.sh device again"
-    CARGO_PROFILE_RELEASE_STRIP=symbols cargo zigbuild --release --bin sedge --target-dir target/device \
+    CARGO_PROFILE_RELEASE_STRIP=symbols cargo zigbuild --release --features v4l --bin sedge --target-dir target/device \
         --target "$(triple amd64).$GLIBC_PROMISED"
 }
 

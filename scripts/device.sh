@@ -8,7 +8,7 @@ scripts/setup.sh device
 export CARGO_PROFILE_RELEASE_STRIP=symbols
 compiler=$(arm_rustc)
 [ "$compiler" = rustc ] || export RUSTC="$compiler"
-build=(--release --no-default-features --features device --bin sedge --target-dir target/device)
+build=(--release --no-default-features --features device,v4l --bin sedge --target-dir target/device)
 if has_zigbuild; then
     cargo zigbuild "${build[@]}" --target "$ARM_TARGET.$ARM_GLIBC"
 else

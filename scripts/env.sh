@@ -46,6 +46,15 @@ stage() {
     say "== $name: done in $((SECONDS - start)) s"
 }
 
+# Whether bindgen, which makes the bindings to V4L2, finds its library.
+has_libclang() {
+    local library
+    for library in "${LIBCLANG_PATH:-/nowhere}"/libclang* /usr/lib/llvm-*/lib/libclang*.so* /usr/lib*/libclang*.so* /usr/lib/*/libclang*.so*; do
+        [ -e "$library" ] && return
+    done
+    return 1
+}
+
 arm_qemu() { command -v "${SEDGE_QEMU:-qemu-aarch64}" || command -v qemu-aarch64-static; }
 
 # Prints the folder that qemu takes the ARM C library from (-L), or fails when there is none. This system's own ARM

@@ -26,6 +26,7 @@ find_missing() {
     fi
     if wants device; then
         command -v readelf >/dev/null || needs "reading which GLIBC the ARM program needs" binutils
+        has_libclang || needs "the bindings to V4L2 cameras" libclang-dev linux-libc-dev
         arm_rustc >/dev/null || rustup_arm_std || {
             needs "Rust's standard library for ARM" rustc-web libstd-rust-web-dev:arm64
             foreign_arm=yes

@@ -5,17 +5,18 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use sedge::status::{Exit, Stuck};
 
 fn main() -> ExitCode {
     sedge::engine::silence_guarded_panics();
     match cli::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done.into(),
         Err(error) => {
             if let Some(usage) = error.downcast_ref::<clap::Error>() {
                 usage.exit();
             }
             cli::say(&format!("error: {}", message(&error)));
-            ExitCode::FAILURE
+            if error.is::<Stuck>() { Exit::Stuck.into() } else { Exit::Failed.into() }
         }
     }
 }

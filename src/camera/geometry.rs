@@ -298,6 +298,10 @@ impl<S: Source> Source for Turned<S> {
         }))
     }
 
+    fn keeps_newest(&self) -> bool {
+        self.source.keeps_newest()
+    }
+
     fn losses(&self) -> Losses {
         self.source.losses()
     }

@@ -44,7 +44,7 @@ pub use image::Still;
 pub use open::{demo, open, open_for};
 pub use planes::Crop;
 pub use synthetic::Synthetic;
-pub use v4l::{V4l, V4lOptions};
+pub use v4l::{CameraInfo, Encoding, V4l, V4lOptions, cameras};
 pub use y4m::Y4m;
 
 /// What is known of a stream before its first frame.
@@ -238,5 +238,23 @@ pub trait Source: Send {
     /// What a live source has lost so far; a source that waits for its reader loses nothing.
     fn losses(&self) -> Losses {
         Losses::default()
+    }
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn info(&self) -> &SourceInfo {
+        (**self).info()
+    }
+
+    fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
+        (**self).next_frame()
+    }
+
+    fn keeps_newest(&self) -> bool {
+        (**self).keeps_newest()
+    }
+
+    fn losses(&self) -> Losses {
+        (**self).losses()
     }
 }

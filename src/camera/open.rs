@@ -144,7 +144,7 @@ mod tests {
             (
                 "v4l:DIR/video0",
                 if cfg!(feature = "v4l") {
-                    "v4l:DIR/video0: there is no device DIR/video0; there is no video device at all"
+                    "v4l:DIR/video0: there is no device DIR/video0"
                 } else {
                     "v4l:DIR/video0: this build reads no cameras; build it with `cargo build --release --features v4l`"
                 },
@@ -154,7 +154,11 @@ mod tests {
         report(cases.into_iter().filter_map(|(text, want)| {
             let got = match open(&text.replace("DIR", &base)) {
                 Ok(source) => format!("{:?} {:?}", source.info().frames, source.info().fps),
-                Err(error) => error.to_string().replace(&base, "DIR"),
+                // Which devices there are depends on the machine.
+                Err(error) => {
+                    let message = error.to_string().replace(&base, "DIR");
+                    message.split("; there is ").next().unwrap_or_default().to_string()
+                }
             };
             (got != want).then(|| format!("{text}: {got}"))
         }));

@@ -206,7 +206,8 @@ mod tests {
     fn padded_rows_are_copied_tight() {
         let whole = |width, height| Crop { x: 0, y: 0, width, height };
         // Each byte's value is its offset; 255 is never copied.
-        let cases: Vec<(&str, PixelFormat, (u32, u32), usize, Crop, Vec<u8>)> = vec![
+        type Case<'a> = (&'a str, PixelFormat, (u32, u32), usize, Crop, Vec<u8>);
+        let cases: Vec<Case> = vec![
             ("no padding", PixelFormat::Gray8, (2, 2), 2, whole(2, 2), vec![0, 1, 2, 3]),
             ("padding", PixelFormat::Gray8, (2, 2), 3, whole(2, 2), vec![0, 1, 3, 4]),
             ("a line length of 0 is none", PixelFormat::Rgb8, (1, 2), 0, whole(1, 2), vec![0, 1, 2, 3, 4, 5]),

@@ -19,6 +19,11 @@ enum Choice {
 }
 
 impl EngineArgs {
+    /// Whether the number of threads was given.
+    pub fn has_threads(&self) -> bool {
+        self.threads.is_some()
+    }
+
     pub fn options(&self) -> Options {
         let processors = || std::thread::available_parallelism().map_or(1, |count| count.get().min(64));
         Options {

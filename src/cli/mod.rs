@@ -1,11 +1,16 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
 mod bench;
+mod cameras;
+mod completions;
 #[cfg(feature = "host")]
 mod convert;
 mod engine;
 mod eval;
+mod field;
 mod inspect;
+mod man;
+mod masks;
 mod model;
 #[cfg(feature = "host")]
 mod new;
@@ -27,11 +32,13 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "`sedge run` alone runs the model inside the program on the clip inside the program.\n\
-                          Exit codes: 0 done, 1 failed, 2 wrong usage.";
+                          Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 stuck.";
 
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Cameras(cameras::Args),
+    Masks(masks::Args),
     #[cfg(feature = "host")]
     Convert(convert::Args),
     Eval(eval::Args),
@@ -41,6 +48,8 @@ enum Command {
     New(new::Args),
     #[cfg(feature = "host")]
     Zoo(zoo::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -48,6 +57,8 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Run(args) => run::run(args),
+            Command::Cameras(args) => cameras::run(args),
+            Command::Masks(args) => masks::run(args),
             #[cfg(feature = "host")]
             Command::Convert(args) => convert::run(args),
             Command::Eval(args) => eval::run(args),
@@ -57,6 +68,8 @@ impl Cli {
             Command::New(args) => new::run(args),
             #[cfg(feature = "host")]
             Command::Zoo(args) => zoo::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Options that say which model to use and what it needs where its card does not tell.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
@@ -73,6 +74,14 @@ pub fn read(path: Option<&Path>) -> anyhow::Result<Model> {
 }
 
 impl ModelArgs {
+    /// The model's file.
+    pub fn bytes(&self) -> anyhow::Result<Cow<'static, [u8]>> {
+        match &self.model {
+            Some(path) => Ok(std::fs::read(path).with_context(|| path.display().to_string())?.into()),
+            None => Ok(BUILT_IN.into()),
+        }
+    }
+
     /// Reads the model and all that is known about it.
     pub fn load(&self) -> anyhow::Result<(Model, Card)> {
         let beside = self.model.as_deref().and_then(card_beside);

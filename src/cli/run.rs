@@ -11,21 +11,27 @@ use sedge::camera;
 use sedge::clock::SystemClock;
 use sedge::mask::Class;
 use sedge::pipeline::{Event, MaskSize, Parts, PictureFolder, Pipeline, Segmenter, Settings, Stage, Summary};
+use sedge::status::Heartbeats;
 use sedge::store::{Existing, MaskFolder, free_name};
 use serde_json::json;
 
 use super::engine::EngineArgs;
+use super::field::Overrides;
 use super::model::ModelArgs;
 use super::progress::Progress;
 
 /// Time between two looks at the pipeline: how late Ctrl-C may be seen.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a stopped pipeline may take; a source or a disk that hangs is then left behind.
-const STOP_LIMIT: Duration = Duration::from_millis(1500);
+pub const STOP_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Write a mask for every frame of a source
 #[derive(clap::Args)]
 pub struct Args {
+    /// Configuration of a camera that runs for months (TOML; `man sedge-run` and /etc/sedge/sedge.toml tell its keys); other
+    /// options count more than what it says
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["overwrite", "append", "overlay"])]
+    config: Option<PathBuf>,
     /// Where frames come from: an image, a folder of images, a clip (Motion-JPEG AVI, Y4M, or any other through
     /// ffmpeg), `-` for Y4M on standard input, an rtsp:// address, or synthetic:WIDTHxHEIGHT@FPS; without it the clip
     /// inside the program
@@ -74,6 +80,18 @@ impl Size {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(path) = &args.config {
+        let overrides = Overrides {
+            source: args.source,
+            out: args.out,
+            frames: args.frames,
+            has_threads: args.engine.has_threads(),
+            options: args.engine.options(),
+            mask_size: args.mask_size.of_masks(),
+            json: args.json,
+        };
+        return super::field::run(path, args.model, overrides);
+    }
     let (model, card) = args.model.load()?;
     let mask_size = args.mask_size.of_masks();
     let segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
@@ -107,6 +125,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         sink: Box::new(PictureFolder::new(folder, &classes)),
         rules: Box::new(|_, _| true),
         clock: Arc::new(SystemClock),
+        heartbeats: Heartbeats::new(SystemClock),
         viewer: None,
     };
     let settings = Settings { with_frames: args.overlay, frames_max: args.frames, ..Settings::default() };
@@ -158,7 +177,7 @@ fn told(event: &Event) -> String {
 }
 
 /// A flag that Ctrl-C and SIGTERM raise, so that the frame in hand is finished; the second signal ends at once.
-fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+pub fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))

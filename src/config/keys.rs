@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::check::check;
+use super::read::Lines;
 use super::sections::{Config, Encoding, Mirror, Rotate, SaveEvery, StoreFormat, Sync};
 use super::value::{self, Value, Wrong};
 
@@ -134,17 +136,23 @@ pub struct Reload {
 }
 
 impl Config {
-    /// Takes from `new` what a running program can change, and says what changed and what has to wait.
+    /// Takes from `new` what a running program can change, and says what changed and what has to wait. If the new
+    /// values do not go together with old ones that have to stay, all of them wait.
     pub fn reload(&mut self, new: &Config) -> Reload {
-        let mut reload = Reload::default();
+        let (mut reload, mut taken) = (Reload::default(), self.clone());
         for key in KEYS {
             match key.on_reload {
-                OnReload::Applies if (key.copy)(self, new) => reload.applied.push(key.name),
+                OnReload::Applies if (key.copy)(&mut taken, new) => reload.applied.push(key.name),
                 OnReload::Restart if (key.copy)(&mut self.clone(), new) => {
                     reload.needs_restart.push(key.name)
                 }
                 _ => {}
             }
+        }
+        if check(&taken, &Lines::new()).is_empty() {
+            *self = taken;
+        } else {
+            reload.needs_restart.append(&mut reload.applied);
         }
         reload
     }

@@ -181,6 +181,14 @@ fn bad_files() {
             "4: camera.crop leaves the frame: 4294967295x480 from (4294967295, 0) in 640x480",
         ),
         (
+            "[camera]\ncrop = [41, 0, 600, 480]\nwidth = 640\nheight = 480",
+            "2: camera.crop leaves the frame: 600x480 from (41, 0) in 640x480",
+        ),
+        (
+            "[camera]\ncrop = [0, 1, 640, 480]\nwidth = 640\nheight = 480",
+            "2: camera.crop leaves the frame: 640x480 from (0, 1) in 640x480",
+        ),
+        (
             "[camera.controls]\ngain = 1\nhue = \"x\"",
             "3: camera.controls.hue is a text, but has to be a whole number, true or false",
         ),
@@ -339,14 +347,19 @@ fn a_running_program_takes_what_it_can() {
             &[],
             &["camera.controls"],
         ),
+        (
+            "[camera]\nwidth = 640\nheight = 480\n[store]\nsegment_bytes = \"1MB\"\nmax_bytes = \"4MB\"\n[governor]\nfps_max = 5",
+            &[],
+            &["store.segment_bytes", "store.max_bytes"],
+        ),
     ];
     let failures = cases.iter().filter_map(|(new, applied, needs_restart)| {
         let [mut config, new] = [old, new].map(|text| Config::parse(text, "sedge.toml").expect("good files"));
         let reload = config.reload(&new);
         let again = config.reload(&new);
         let wanted = Reload { applied: applied.to_vec(), needs_restart: needs_restart.to_vec() };
-        let taken = (config.governor == new.governor) && (config.save == new.save);
-        let kept = config.camera.width == Some(640);
+        let taken = applied.is_empty() || config.governor == new.governor && config.save == new.save;
+        let kept = config.camera.width == Some(640) && config.store.segment_bytes == 16 << 20;
         (reload != wanted || !again.applied.is_empty() || !taken || !kept)
             .then(|| format!("{new:?}: {reload:?}, then {again:?}"))
     });

@@ -1,6 +1,7 @@
-//! Frames of any pixel format as interleaved RGB.
+//! Frames of any pixel format row by row, and whole as interleaved RGB or as grey.
 
 use super::{Frame, PixelFormat};
+use crate::kernels::{PixelRow, generic};
 
 /// Why a frame cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,176 +37,6 @@ pub enum FrameError {
     },
 }
 
-// BT.601, limited range (Y 16..235, U and V 16..240), to full-range RGB, coefficients times 2^16, rounded:
-//   R = 255/219 (Y-16)                                    + 255/224 * 1.402 (V-128)
-//   G = 255/219 (Y-16) - 255/224 * 0.344136 (U-128)       - 255/224 * 0.714136 (V-128)
-//   B = 255/219 (Y-16) + 255/224 * 1.772 (U-128)
-// The sum is at most 255 * (76309 + 132201) < 2^26, so i32 holds it; one rounding (half up) comes at the end,
-// which keeps the result within 1 of the exact formula.
-const Y_GAIN: i32 = 76_309;
-const V_TO_R: i32 = 104_597;
-const U_TO_G: i32 = 25_675;
-const V_TO_G: i32 = 53_279;
-const U_TO_B: i32 = 132_201;
-const HALF: i32 = 1 << 15;
-
-fn to_byte(scaled: i32) -> u8 {
-    (scaled >> 16).clamp(0, 255) as u8
-}
-
-/// What a pair of chroma samples adds to R, G and B, times 2^16, rounding included.
-fn chroma(u: u8, v: u8) -> [i32; 3] {
-    let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-    [V_TO_R * v + HALF, HALF - U_TO_G * u - V_TO_G * v, U_TO_B * u + HALF]
-}
-
-/// Full-range grey of a limited-range Y.
-fn luma_to_gray(y: u8) -> u8 {
-    to_byte(Y_GAIN * (i32::from(y) - 16) + HALF)
-}
-
-fn write_pixel(y: u8, add: [i32; 3], rgb: &mut [u8]) {
-    let y = Y_GAIN * (i32::from(y) - 16);
-    rgb[0] = to_byte(y + add[0]);
-    rgb[1] = to_byte(y + add[1]);
-    rgb[2] = to_byte(y + add[2]);
-}
-
-/// BT.601 luminance, weights times 2^16 (19595 + 38470 + 7471 = 2^16), rounded half up.
-fn rgb_to_gray(r: u8, g: u8, b: u8) -> u8 {
-    let [r, g, b] = [r, g, b].map(u32::from);
-    ((19_595 * r + 38_470 * g + 7_471 * b + (1 << 15)) >> 16) as u8
-}
-
-/// One row of a frame, as its format lays it out.
-enum Row<'a> {
-    Rgb(&'a [u8]),
-    Bgr(&'a [u8]),
-    Gray(&'a [u8]),
-    /// Groups of two pixels: places of Y, Y, U, V.
-    Packed(&'a [u8], [usize; 4]),
-    /// Y, and pairs of U and V for two pixels each.
-    Pairs(&'a [u8], &'a [u8]),
-    /// Y, U, V, a chroma sample for two pixels.
-    Halved(&'a [u8], [&'a [u8]; 2]),
-    /// Y, U, V.
-    Full(&'a [u8], [&'a [u8]; 2]),
-}
-
-impl<'a> Row<'a> {
-    /// Row `row` of a frame that [`Frame::check`] found right.
-    fn of(frame: &'a Frame, row: usize) -> Row<'a> {
-        let (width, height) = (frame.width as usize, frame.height as usize);
-        let pairs = width.div_ceil(2);
-        let line = |plane: &'a [u8], row: usize, length: usize| &plane[row * length..][..length];
-        let planes = |chroma: usize| {
-            let (y, uv) = frame.data.split_at(width * height);
-            let (u, v) = uv.split_at(uv.len() / 2);
-            (line(y, row, width), [u, v].map(|plane| line(plane, chroma, plane.len() / chroma_rows(frame))))
-        };
-        match frame.format {
-            PixelFormat::Rgb8 => Row::Rgb(line(&frame.data, row, 3 * width)),
-            PixelFormat::Bgr8 => Row::Bgr(line(&frame.data, row, 3 * width)),
-            PixelFormat::Gray8 => Row::Gray(line(&frame.data, row, width)),
-            PixelFormat::Yuyv => Row::Packed(line(&frame.data, row, 4 * pairs), [0, 2, 1, 3]),
-            PixelFormat::Uyvy => Row::Packed(line(&frame.data, row, 4 * pairs), [1, 3, 0, 2]),
-            PixelFormat::Nv12 => {
-                let (y, uv) = frame.data.split_at(width * height);
-                Row::Pairs(line(y, row, width), line(uv, row / 2, 2 * pairs))
-            }
-            PixelFormat::I420 => {
-                let (y, uv) = planes(row / 2);
-                Row::Halved(y, uv)
-            }
-            PixelFormat::I422 => {
-                let (y, uv) = planes(row);
-                Row::Halved(y, uv)
-            }
-            PixelFormat::I444 => {
-                let (y, uv) = planes(row);
-                Row::Full(y, uv)
-            }
-        }
-    }
-
-    /// Writes R, G, B of every pixel.
-    fn write_rgb(&self, rgb: &mut [u8]) {
-        match *self {
-            Row::Rgb(pixels) => rgb.copy_from_slice(pixels),
-            Row::Bgr(pixels) => {
-                for (rgb, bgr) in rgb.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
-                    rgb.copy_from_slice(&[bgr[2], bgr[1], bgr[0]]);
-                }
-            }
-            Row::Gray(pixels) => {
-                for (rgb, &gray) in rgb.chunks_exact_mut(3).zip(pixels) {
-                    rgb.fill(gray);
-                }
-            }
-            Row::Packed(groups, [y0, y1, u, v]) => {
-                for (group, rgb) in groups.chunks_exact(4).zip(rgb.chunks_mut(6)) {
-                    write_pixels(&[group[y0], group[y1]], chroma(group[u], group[v]), rgb);
-                }
-            }
-            Row::Pairs(y, uv) => {
-                for ((y, uv), rgb) in y.chunks(2).zip(uv.chunks_exact(2)).zip(rgb.chunks_mut(6)) {
-                    write_pixels(y, chroma(uv[0], uv[1]), rgb);
-                }
-            }
-            Row::Halved(y, [u, v]) => {
-                for (((y, &u), &v), rgb) in y.chunks(2).zip(u).zip(v).zip(rgb.chunks_mut(6)) {
-                    write_pixels(y, chroma(u, v), rgb);
-                }
-            }
-            Row::Full(y, [u, v]) => {
-                for (((&y, &u), &v), rgb) in y.iter().zip(u).zip(v).zip(rgb.chunks_exact_mut(3)) {
-                    write_pixel(y, chroma(u, v), rgb);
-                }
-            }
-        }
-    }
-
-    /// Writes the luminance of every pixel: of YUV, Y at full range.
-    fn write_gray(&self, gray: &mut [u8]) {
-        match *self {
-            Row::Rgb(pixels) => {
-                for (gray, rgb) in gray.iter_mut().zip(pixels.chunks_exact(3)) {
-                    *gray = rgb_to_gray(rgb[0], rgb[1], rgb[2]);
-                }
-            }
-            Row::Bgr(pixels) => {
-                for (gray, bgr) in gray.iter_mut().zip(pixels.chunks_exact(3)) {
-                    *gray = rgb_to_gray(bgr[2], bgr[1], bgr[0]);
-                }
-            }
-            Row::Gray(pixels) => gray.copy_from_slice(pixels),
-            Row::Packed(groups, [y, ..]) => {
-                for (gray, &y) in gray.iter_mut().zip(groups[y..].iter().step_by(2)) {
-                    *gray = luma_to_gray(y);
-                }
-            }
-            Row::Pairs(y, _) | Row::Halved(y, _) | Row::Full(y, _) => {
-                for (gray, &y) in gray.iter_mut().zip(y) {
-                    *gray = luma_to_gray(y);
-                }
-            }
-        }
-    }
-}
-
-/// Rows of each chroma plane.
-fn chroma_rows(frame: &Frame) -> usize {
-    let height = frame.height as usize;
-    if frame.format == PixelFormat::I420 { height.div_ceil(2) } else { height }
-}
-
-/// As many pixels as `rgb` has room for, with the same chroma.
-fn write_pixels(y: &[u8], add: [i32; 3], rgb: &mut [u8]) {
-    for (&y, rgb) in y.iter().zip(rgb.chunks_exact_mut(3)) {
-        write_pixel(y, add, rgb);
-    }
-}
-
 impl Frame {
     /// Checks that the frame has pixels and as many bytes as its format takes.
     ///
@@ -223,6 +54,41 @@ impl Frame {
         Ok(())
     }
 
+    /// `width` pixels of row `row` from `column` on, which is even. The frame is one that [`Frame::check`] finds right.
+    pub(super) fn row(&self, row: usize, column: usize, width: usize) -> PixelRow<'_> {
+        let (columns, rows) = (self.width as usize, self.height as usize);
+        let pairs = columns.div_ceil(2);
+        let (first, count) = (column / 2, width.div_ceil(2));
+        // So many bytes of a plane of rows of `length` bytes, the plane beginning at `plane`.
+        let part = |plane: usize, row: usize, length: usize, first: usize, count: usize| {
+            &self.data[plane + row * length + first..][..count]
+        };
+        let luma = || part(0, row, columns, column, width);
+        let area = columns * rows;
+        let halved = |row: usize, plane_rows: usize| PixelRow::Halved {
+            y: luma(),
+            u: part(area, row, pairs, first, count),
+            v: part(area + plane_rows * pairs, row, pairs, first, count),
+        };
+        match self.format {
+            PixelFormat::Rgb8 => PixelRow::Rgb(part(0, row, 3 * columns, 3 * column, 3 * width)),
+            PixelFormat::Bgr8 => PixelRow::Bgr(part(0, row, 3 * columns, 3 * column, 3 * width)),
+            PixelFormat::Gray8 => PixelRow::Gray(luma()),
+            PixelFormat::Yuyv => PixelRow::Yuyv(part(0, row, 4 * pairs, 4 * first, 4 * count)),
+            PixelFormat::Uyvy => PixelRow::Uyvy(part(0, row, 4 * pairs, 4 * first, 4 * count)),
+            PixelFormat::Nv12 => {
+                PixelRow::Pairs { y: luma(), uv: part(area, row / 2, 2 * pairs, 2 * first, 2 * count) }
+            }
+            PixelFormat::I420 => halved(row / 2, rows.div_ceil(2)),
+            PixelFormat::I422 => halved(row, rows),
+            PixelFormat::I444 => PixelRow::Full {
+                y: luma(),
+                u: part(area, row, columns, column, width),
+                v: part(2 * area, row, columns, column, width),
+            },
+        }
+    }
+
     /// Writes the frame as interleaved full-range R, G, B, `3 * width * height` bytes, into `rgb`, whose memory is
     /// used again. YUV is read as BT.601 limited range (ITU-R BT.601-7); a chroma sample is repeated over the
     /// pixels that it covers. The arithmetic is in integers and meets the exact formula within 1.
@@ -234,7 +100,7 @@ impl Frame {
         let (width, height) = (self.width as usize, self.height as usize);
         rgb.resize(3 * width * height, 0);
         for (row, rgb) in rgb.chunks_exact_mut(3 * width).enumerate() {
-            Row::of(self, row).write_rgb(rgb);
+            generic::pixels::rgb_row(self.row(row, 0, width), rgb);
         }
         Ok(())
     }
@@ -249,7 +115,7 @@ impl Frame {
         let (width, height) = (self.width as usize, self.height as usize);
         gray.resize(width * height, 0);
         for (row, gray) in gray.chunks_exact_mut(width).enumerate() {
-            Row::of(self, row).write_gray(gray);
+            generic::pixels::gray_row(self.row(row, 0, width), gray);
         }
         Ok(())
     }
@@ -262,39 +128,6 @@ mod tests {
 
     fn frame(format: PixelFormat, width: u32, height: u32, data: Vec<u8>) -> Frame {
         Frame { number: 7, time: Duration::ZERO, width, height, format, data, name: None }
-    }
-
-    /// The formula of BT.601 in floating point.
-    fn exact(y: u8, u: u8, v: u8) -> [f64; 3] {
-        let y = (f64::from(y) - 16.0) * 255.0 / 219.0;
-        let (u, v) = ((f64::from(u) - 128.0) * 255.0 / 224.0, (f64::from(v) - 128.0) * 255.0 / 224.0);
-        let (kr, kb) = (0.299, 0.114);
-        let kg = 1.0 - kr - kb;
-        let (r, b) = (y + 2.0 * (1.0 - kr) * v, y + 2.0 * (1.0 - kb) * u);
-        let g = y - 2.0 * kb * (1.0 - kb) / kg * u - 2.0 * kr * (1.0 - kr) / kg * v;
-        [r, g, b].map(|value| value.clamp(0.0, 255.0))
-    }
-
-    #[test]
-    fn integers_meet_the_formula_within_one() {
-        let samples: Vec<u8> = (0..=255).step_by(5).collect();
-        let mut wrong = Vec::new();
-        for &y in &samples {
-            for &u in &samples {
-                for &v in &samples {
-                    let mut rgb = [0; 3];
-                    write_pixel(y, chroma(u, v), &mut rgb);
-                    let far = rgb
-                        .iter()
-                        .zip(exact(y, u, v))
-                        .any(|(&got, want)| (f64::from(got) - want).abs() > 1.0);
-                    if far {
-                        wrong.push(((y, u, v), rgb, exact(y, u, v)));
-                    }
-                }
-            }
-        }
-        assert!(wrong.is_empty(), "{} differ, first {:?}", wrong.len(), wrong[0]);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Frames as cameras give them, and their way into a network's input.
 
 mod color;
+mod crop;
 mod prepare;
+mod resize;
+mod triangle;
 
 pub use color::FrameError;
+pub use crop::Crop;
 pub use prepare::{ColorOrder, InputRule, Placement, PrepareError, Preparer, ResizeRule};
 
 use std::time::Duration;

@@ -1,12 +1,11 @@
 //! From a frame to a network's input: colour order, resize and normalisation.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x3};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::color::FrameError;
-use super::{Frame, PixelFormat};
+use super::resize::{Resizing, Task};
+use super::{Crop, Frame, PixelFormat};
+use crate::kernels::{self, IsaError, Kernels, LookUp, Q};
 use crate::mask::Region;
 
 /// The pixel value, before normalisation, around a letterboxed frame.
@@ -171,43 +170,83 @@ pub enum PrepareError {
     /// The frame is broken.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// The resize failed.
-    #[error("frame {frame} cannot be resized: {reason}")]
-    Resize {
+    /// The crop has no pixels, or reaches out of the frame.
+    #[error(
+        "frame {frame} has {width}x{height} pixels, which do not hold the crop of {}x{} from column {} and row {}: \
+         choose one inside the camera's picture", .crop.width, .crop.height, .crop.x, .crop.y
+    )]
+    Crop {
         /// The frame's number.
         frame: u64,
-        /// What the resizer says.
-        reason: String,
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// The crop.
+        crop: Crop,
     },
+    /// The environment asks for kernels that this processor cannot run.
+    #[error(transparent)]
+    Isa(#[from] IsaError),
 }
 
-/// Turns frames into a network's input, and keeps its buffers from frame to frame.
+/// Turns frames into a network's input, and keeps its buffers from frame to frame: after the first frame of a size
+/// nothing is allocated.
+///
+/// A frame goes through in one pass, row by row: the rows of the frame that a row of the input needs are brought to RGB
+/// (or grey), resized downwards, then across, and what a table says of each pixel value is written. The resize works on
+/// 8-bit pixels with a triangle filter whose support grows with the reduction (bilinear with antialiasing, as Pillow's
+/// `BILINEAR`). Grey frames stay one channel until the end; a grey input of a YUV frame is its Y at full range. The bits
+/// are those of doing one after the other with the whole frame, on every processor.
 pub struct Preparer {
     rule: InputRule,
     width: u32,
     height: u32,
     /// One table a channel, in the network's order.
     tables: Vec<[f32; 256]>,
-    resizer: Resizer,
-    /// The frame in the channels that are resized, where they are not the frame's own bytes.
-    pixels: Vec<u8>,
-    /// `pixels` at the size that the frame has in the input.
-    resized: Vec<u8>,
+    kernels: &'static dyn Kernels,
+    crop: Option<Crop>,
+    resizing: Resizing,
 }
 
 impl Preparer {
-    /// A preparer for an input of `width` x `height` pixels.
+    /// A preparer for an input of `width` x `height` pixels, with the fastest kernels that this processor can run, or
+    /// those that `SEDGE_ISA` names.
+    ///
+    /// # Errors
+    /// [`PrepareError::Rule`], [`PrepareError::InputSize`] and [`PrepareError::Isa`].
+    pub fn new(rule: InputRule, width: u32, height: u32) -> Result<Preparer, PrepareError> {
+        Preparer::with_kernels(rule, width, height, kernels::best()?)
+    }
+
+    /// As [`Preparer::new`] with kernels of the caller's choice.
     ///
     /// # Errors
     /// [`PrepareError::Rule`] and [`PrepareError::InputSize`].
-    pub fn new(rule: InputRule, width: u32, height: u32) -> Result<Preparer, PrepareError> {
+    pub fn with_kernels(
+        rule: InputRule,
+        width: u32,
+        height: u32,
+        kernels: &'static dyn Kernels,
+    ) -> Result<Preparer, PrepareError> {
         rule.check()?;
         if width == 0 || height == 0 {
             return Err(PrepareError::InputSize { width, height });
         }
         let tables = (0..rule.color.channels()).map(|channel| rule.table(channel)).collect();
-        let resizer = Resizer::new();
-        Ok(Preparer { rule, width, height, tables, resizer, pixels: Vec::new(), resized: Vec::new() })
+        let resizing = Resizing::new(kernels);
+        Ok(Preparer { rule, width, height, tables, kernels, crop: None, resizing })
+    }
+
+    /// The part of every frame that is looked at from now on; none is the whole frame. What comes into the input is
+    /// what a frame that has nothing but this part would give, and [`Placement`]s are those of such a frame.
+    pub fn set_crop(&mut self, crop: Option<Crop>) {
+        self.crop = crop;
+    }
+
+    /// The part of every frame that is looked at.
+    pub fn crop(&self) -> Option<Crop> {
+        self.crop
     }
 
     /// The rule that it follows.
@@ -240,76 +279,77 @@ impl Preparer {
         &self.tables
     }
 
-    /// Writes the frame as `[1, channels, height, width]` into `input` and says which part of the input it covers.
-    ///
-    /// The resize works on 8-bit pixels with a triangle filter whose support grows with the reduction (bilinear with
-    /// antialiasing, as Pillow's `BILINEAR`); then one table of 256 values a channel normalises. Grey frames stay
-    /// one channel until the end; a grey input of a YUV frame is its Y at full range.
+    /// Writes the frame as `[1, channels, height, width]` into `input` and says which part of the input it covers. Of each
+    /// pixel value [`Preparer::tables`] say what is written.
     ///
     /// # Errors
     /// [`PrepareError::InputLength`] for an `input` of another length than [`Preparer::input_len`],
-    /// [`PrepareError::Frame`] for a broken frame.
+    /// [`PrepareError::Frame`] for a broken frame, [`PrepareError::Crop`] for one that does not hold the crop.
     pub fn prepare(&mut self, frame: &Frame, input: &mut [f32]) -> Result<Placement, PrepareError> {
         self.check_len(input.len())?;
-        let (place, channels) = self.resize_frame(frame)?;
-        let pixels = self.placed(frame, place);
-        let plane = self.width as usize * self.height as usize;
-        for (channel, (values, table)) in input.chunks_exact_mut(plane).zip(&self.tables).enumerate() {
-            let offset = self.source_channel(channel, channels);
-            write_plane(values, self.width as usize, place, table, &pixels[offset..], channels);
+        let (place, task) = self.task(frame)?;
+        let width = self.width as usize;
+        let (x, y) = (place.x as usize, place.y as usize);
+        let (columns, rows) = (place.width as usize, place.height as usize);
+        let plane = width * self.height as usize;
+        for (values, table) in input.chunks_exact_mut(plane).zip(&self.tables) {
+            let padding = table[usize::from(PADDING)];
+            values[..y * width].fill(padding);
+            values[(y + rows) * width..].fill(padding);
         }
+        let (order, tables) = (self.order(task.channels), &self.tables);
+        self.resizing.rows(frame, task, |row, pixels| {
+            for ((values, table), channel) in input.chunks_exact_mut(plane).zip(tables).zip(order) {
+                let padding = table[usize::from(PADDING)];
+                let values = &mut values[(y + row) * width..][..width];
+                values[..x].fill(padding);
+                values[x + columns..].fill(padding);
+                let pixels = pixels[channel..].iter().step_by(task.channels);
+                for (value, &pixel) in values[x..x + columns].iter_mut().zip(pixels) {
+                    *value = table[usize::from(pixel)];
+                }
+            }
+        });
         Ok(place)
     }
 
-    /// As [`Preparer::prepare`], but writes `[height, width, channels]`, and what `tables` say for each channel and pixel value: the
-    /// input of a network whose values are not f32.
+    /// As [`Preparer::prepare`], but writes `[height, width, channels]`, and what `tables` say for each channel and pixel
+    /// value: the input of a network whose values are stored integers.
     ///
     /// # Errors
     /// As [`Preparer::prepare`].
-    pub fn prepare_pixels<T: Copy>(
+    ///
+    /// # Panics
+    /// If there is not one table for each channel.
+    pub fn prepare_pixels(
         &mut self,
         frame: &Frame,
-        tables: &[[T; 256]],
-        input: &mut [T],
+        tables: &[[Q; 256]],
+        input: &mut [Q],
     ) -> Result<Placement, PrepareError> {
         self.check_len(input.len())?;
-        let (place, channels) = self.resize_frame(frame)?;
-        let pixels = self.placed(frame, place);
-        let (x, y) = (place.x as usize, place.y as usize);
-        let (columns, rows) = (place.width as usize, place.height as usize);
+        assert_eq!(tables.len(), self.tables.len(), "one table a channel");
+        let (place, task) = self.task(frame)?;
         let outputs = tables.len();
-        let fill = |values: &mut [T]| {
+        let (x, y) = (place.x as usize * outputs, place.y as usize);
+        let (length, rows) = (place.width as usize * outputs, place.height as usize);
+        let row_len = self.width as usize * outputs;
+        let pad = |values: &mut [Q]| {
             for pixel in values.chunks_exact_mut(outputs) {
-                pixel.iter_mut().zip(tables).for_each(|(value, table)| *value = table[PADDING as usize]);
+                pixel.iter_mut().zip(tables).for_each(|(value, table)| *value = table[usize::from(PADDING)]);
             }
         };
-        let row_len = self.width as usize * outputs;
-        for (row, values) in input.chunks_exact_mut(row_len).enumerate() {
-            if !(y..y + rows).contains(&row) {
-                fill(values);
-                continue;
-            }
-            fill(&mut values[..x * outputs]);
-            fill(&mut values[(x + columns) * outputs..]);
-            let values = values[x * outputs..(x + columns) * outputs].chunks_exact_mut(outputs);
-            let pixels = pixels[(row - y) * columns * channels..].chunks_exact(channels);
-            match (tables, channels, self.rule.color) {
-                ([first, second, third], 3, ColorOrder::Rgb) => {
-                    for (value, pixel) in values.zip(pixels) {
-                        value[0] = first[usize::from(pixel[0])];
-                        value[1] = second[usize::from(pixel[1])];
-                        value[2] = third[usize::from(pixel[2])];
-                    }
-                }
-                _ => {
-                    for (value, pixel) in values.zip(pixels) {
-                        for (channel, (value, table)) in value.iter_mut().zip(tables).enumerate() {
-                            *value = table[usize::from(pixel[self.source_channel(channel, channels)])];
-                        }
-                    }
-                }
-            }
-        }
+        pad(&mut input[..y * row_len]);
+        pad(&mut input[(y + rows) * row_len..]);
+        let order = self.order(task.channels);
+        let look_up = LookUp::new(tables, &order[..outputs], task.channels);
+        let kernels = self.kernels;
+        self.resizing.rows(frame, task, |row, pixels| {
+            let values = &mut input[(y + row) * row_len..][..row_len];
+            pad(&mut values[..x]);
+            pad(&mut values[x + length..]);
+            kernels.look_up(pixels, &look_up, &mut values[x..x + length]);
+        });
         Ok(place)
     }
 
@@ -320,113 +360,31 @@ impl Preparer {
         Err(PrepareError::InputLength { expected: self.input_len(), found })
     }
 
-    /// Which of a pixel's channels is `channel` of the network.
-    fn source_channel(&self, channel: usize, channels: usize) -> usize {
+    /// Which of the resized channels each channel of the network is.
+    fn order(&self, channels: usize) -> [usize; 3] {
         match (channels, self.rule.color) {
-            (1, _) => 0,
-            (_, ColorOrder::Bgr) => 2 - channel,
-            (_, _) => channel,
+            (1, _) => [0, 0, 0],
+            (_, ColorOrder::Bgr) => [2, 1, 0],
+            (_, _) => [0, 1, 2],
         }
     }
 
-    /// Brings the frame to its size in the input, in as many interleaved channels as are said.
-    fn resize_frame(&mut self, frame: &Frame) -> Result<(Placement, usize), PrepareError> {
+    /// What is to be made of a frame, and where it goes.
+    fn task(&self, frame: &Frame) -> Result<(Placement, Task), PrepareError> {
         frame.check()?;
-        let place = self.placement(frame.width, frame.height);
-        let (pixels, channels) = channels_to_resize(frame, self.rule.color, &mut self.pixels)?;
-        if (place.width, place.height) != (frame.width, frame.height) {
-            let target = (place.width, place.height);
-            self.resized.resize(channels * place.width as usize * place.height as usize, 0);
-            let (resizer, resized) = (&mut self.resizer, &mut self.resized);
-            let result = match channels {
-                1 => resize::<U8>(resizer, pixels, (frame.width, frame.height), resized, target),
-                _ => resize::<U8x3>(resizer, pixels, (frame.width, frame.height), resized, target),
-            };
-            result.map_err(|reason| PrepareError::Resize { frame: frame.number, reason })?;
+        let Frame { number, width, height, format, .. } = *frame;
+        let crop = self.crop.unwrap_or(Crop::whole(width, height));
+        if !crop.fits(width, height) {
+            return Err(PrepareError::Crop { frame: number, width, height, crop });
         }
-        Ok((place, channels))
-    }
-
-    /// The pixels that [`Preparer::resize_frame`] gave.
-    fn placed<'a>(&'a self, frame: &'a Frame, place: Placement) -> &'a [u8] {
-        if (place.width, place.height) != (frame.width, frame.height) {
-            return &self.resized;
-        }
-        if uses_own_bytes(frame, self.rule.color) { &frame.data } else { &self.pixels }
+        let place = self.placement(crop.width, crop.height);
+        let gray = format == PixelFormat::Gray8 || self.rule.color == ColorOrder::Gray;
+        let channels = if gray { 1 } else { 3 };
+        Ok((place, Task { crop, width: place.width, height: place.height, channels }))
     }
 }
 
-/// Whether [`channels_to_resize`] gives the frame's own bytes.
-fn uses_own_bytes(frame: &Frame, color: ColorOrder) -> bool {
-    match frame.format {
-        PixelFormat::Gray8 => true,
-        PixelFormat::Rgb8 => color != ColorOrder::Gray,
-        _ => false,
-    }
-}
-
-/// Resizes `pixels` into `resized`; sizes are width and height. On typed images, because the untyped call builds code
-/// for every pixel type that the library knows.
-fn resize<P: PixelTrait>(
-    resizer: &mut Resizer,
-    pixels: &[u8],
-    (width, height): (u32, u32),
-    resized: &mut [u8],
-    (target_width, target_height): (u32, u32),
-) -> Result<(), String> {
-    let source = TypedImageRef::<P>::from_buffer(width, height, pixels).map_err(|e| e.to_string())?;
-    let mut target =
-        TypedImage::<P>::from_buffer(target_width, target_height, resized).map_err(|e| e.to_string())?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    resizer.resize_typed(&source, &mut target, &options).map_err(|e| e.to_string())
-}
-
-/// The frame's pixels with as many interleaved channels as the resize must handle: 1 where the frame or the input
-/// is grey, else R, G, B. `buffer` holds them where they are not the frame's own bytes.
-fn channels_to_resize<'a>(
-    frame: &'a Frame,
-    color: ColorOrder,
-    buffer: &'a mut Vec<u8>,
-) -> Result<(&'a [u8], usize), FrameError> {
-    match (frame.format, color) {
-        (PixelFormat::Gray8, _) => Ok((frame.data.as_slice(), 1)),
-        (_, ColorOrder::Gray) => {
-            frame.write_gray(buffer)?;
-            Ok((buffer.as_slice(), 1))
-        }
-        (PixelFormat::Rgb8, _) => Ok((frame.data.as_slice(), 3)),
-        (_, _) => {
-            frame.write_rgb(buffer)?;
-            Ok((buffer.as_slice(), 3))
-        }
-    }
-}
-
-/// Fills one channel of the input, `width` values a row: padding, and inside `place` every `step`-th of `pixels`.
-fn write_plane(
-    values: &mut [f32],
-    width: usize,
-    place: Placement,
-    table: &[f32; 256],
-    pixels: &[u8],
-    step: usize,
-) {
-    let padding = table[PADDING as usize];
-    let (x, y) = (place.x as usize, place.y as usize);
-    let (columns, rows) = (place.width as usize, place.height as usize);
-    let (above, rest) = values.split_at_mut(y * width);
-    let (inside, below) = rest.split_at_mut(rows * width);
-    above.fill(padding);
-    below.fill(padding);
-    for (row, values) in inside.chunks_exact_mut(width).enumerate() {
-        values[..x].fill(padding);
-        values[x + columns..].fill(padding);
-        let pixels = pixels[row * columns * step..].iter().step_by(step);
-        for (value, &pixel) in values[x..x + columns].iter_mut().zip(pixels) {
-            *value = table[pixel as usize];
-        }
-    }
-}
-
+#[cfg(test)]
+mod plain;
 #[cfg(test)]
 mod tests;

@@ -199,7 +199,8 @@ impl Governor {
     }
 
     fn take_flags(&mut self, now: Duration, flags: Throttle) {
-        let begins = flags != Throttle::default() && self.flags == Throttle::default();
+        // Flags that flicker are one trouble.
+        let begins = self.flagged_at.is_none_or(|flagged| now.saturating_sub(flagged) >= HOLD_MIN);
         self.flags = flags;
         if flags == Throttle::default() {
             if self.flagged_at.is_some_and(|flagged| now.saturating_sub(flagged) >= CALM) {
@@ -236,9 +237,12 @@ impl Governor {
         }
     }
 
-    /// The least time from the beginning of one frame to the next.
+    /// The least time from the beginning of one frame to the next, a day at most.
     pub fn interval(&self) -> Duration {
-        self.fps().map_or(Duration::ZERO, |fps| Duration::from_secs_f64(1.0 / fps))
+        let longest = Duration::from_secs(86_400);
+        self.fps().map_or(Duration::ZERO, |fps| {
+            Duration::try_from_secs_f64(1.0 / fps).map_or(longest, |interval| interval.min(longest))
+        })
     }
 
     /// The most frames per second now; `None` without a limit.

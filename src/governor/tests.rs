@@ -197,6 +197,33 @@ fn flags_halve_the_rate_at_once_and_it_rises_slowly() {
 }
 
 #[test]
+fn a_board_that_throttles_below_the_limit_is_kept_cooler() {
+    let none = Some(Throttle::default());
+    let mut second = Second::new(LIMITS);
+    second.pass(60, Some(70.0), none);
+    second.pass(60, Some(70.0), Some(Throttle::SOFT_TEMPERATURE_LIMIT));
+    let share = second.pass(600, Some(63.0), none);
+    assert!((0.4..0.6).contains(&share), "{share}: half a band below 68");
+    let share = second.pass(10 * 3600, Some(63.0), none);
+    assert_eq!(share, 1.0, "forgotten by a degree an hour");
+}
+
+#[test]
+fn flags_that_flicker_are_one_trouble() {
+    let mut second = Second::new(LIMITS);
+    for _ in 0..15 {
+        second.pass(2, Some(50.0), Some(Throttle::UNDER_VOLTAGE));
+        second.pass(2, Some(50.0), Some(Throttle::default()));
+    }
+    assert_eq!(second.governor.share(), 0.25);
+    assert!(
+        second.pass(38, Some(50.0), Some(Throttle::default())) > 0.25,
+        "held for half a minute, not longer"
+    );
+    assert_eq!(second.notes.len(), 1, "{:?}", second.notes);
+}
+
+#[test]
 fn what_changes_is_told_once() {
     let mut second = Second::new(LIMITS);
     second.pass(60, None, None);
@@ -207,7 +234,7 @@ fn what_changes_is_told_once() {
     second.pass(1, Some(40.0), None);
     // One wrong value among right ones counts for nothing.
     for _ in 0..20 {
-        second.pass(5, Some(40.0), None);
+        second.pass(5, Some(62.0), None);
         second.pass(1, Some(125.0), None);
     }
     assert_eq!((second.governor.share(), &second.notes[..]), (1.0, &[Note::TemperatureBack][..]));
@@ -236,6 +263,11 @@ fn limits_change_while_it_runs() {
     assert_eq!((second.governor.interval(), second.governor.fps()), (Duration::ZERO, None));
     second.governor.set_limits(Limits { fps_max: Some(2.0), ..LIMITS });
     assert_eq!(second.governor.interval(), Duration::from_millis(500));
+    let days = [0.0, -1.0, 1e-300, f64::NAN].map(|fps| {
+        second.governor.set_limits(Limits { fps_max: Some(fps), ..LIMITS });
+        second.governor.interval().as_secs() / 86_400
+    });
+    assert_eq!(days, [1; 4], "limits that are none");
 }
 
 #[test]
@@ -282,6 +314,7 @@ fn sensors_are_found() {
         ("devices/system/cpu/cpufreq/policy0/scaling_cur_freq", "600000"),
         ("devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq", "1800000"),
     ];
+    let pi_5: Files = &[("devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled", "8")];
     let volts: Files =
         &[("class/hwmon/hwmon1/name", "rpi_volt"), ("class/hwmon/hwmon1/in0_lcrit_alarm", "1")];
     let big: Files = &[
@@ -313,6 +346,7 @@ fn sensors_are_found() {
     let cases = [
         ("nothing", &[] as Files, None, None, readings(None, None, None)),
         ("pi", pi, None, Some("cpu-thermal"), readings(Some(51.121), Some(5), Some((600_000, 1_800_000)))),
+        ("pi 5", pi_5, None, None, readings(None, Some(8), None)),
         ("alarm", volts, None, None, readings(None, Some(1), None)),
         (
             "big",

@@ -1,6 +1,7 @@
 //! Every kernel that this processor can run against the definition, bit for bit: tables of edges, then random cases.
 
 mod cases;
+mod pixels;
 
 use proptest::prelude::*;
 

@@ -20,10 +20,12 @@
 #[cfg(test)]
 mod conformance;
 pub mod generic;
+mod image;
 mod isa;
 mod matrix;
 mod memory;
 mod operators;
+mod pixels;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
@@ -39,6 +41,7 @@ pub use operators::{
     AddParams, Between, LONGEST_PRODUCT, LONGEST_SUM, LayerNormParams, LinearParams, MulParams, Operand,
     Operators, Padding, ProductParams, Quantization, Resize, SumParams,
 };
+pub use pixels::{LookUp, PackedWindows, PixelRow, Pixels, Windows};
 
 /// A stored activation.
 #[cfg(target_arch = "aarch64")]
@@ -62,9 +65,10 @@ pub fn unsigned(stored: Q) -> u8 {
     (i32::from(stored) - Q_OFFSET) as u8
 }
 
-/// The kernels of one instruction set; those of operators without weights are in [`Operators`]. Methods that an instruction set
+/// The kernels of one instruction set; those of operators without weights are in [`Operators`], those of frames in
+/// [`Pixels`]. Methods that an instruction set
 /// does not override are the definition's.
-pub trait Kernels: Operators + Send + Sync {
+pub trait Kernels: Operators + Pixels + Send + Sync {
     /// Which instruction set.
     fn isa(&self) -> Isa;
 

@@ -50,6 +50,7 @@ pub struct Scene {
     rgb: Vec<u8>,
     size: Size,
     mask: Mask,
+    painted: Vec<u8>,
     frame_columns: Columns,
     mask_columns: Columns,
 }
@@ -108,9 +109,18 @@ impl Scene {
 
         let stride = 3 * size.width as usize;
         let inside = &mut self.rgb[area.top_left.y as usize * stride + 3 * area.top_left.x as usize..];
-        scale_rgb(view.rgb, frame, inside, stride, area.size, &mut self.frame_columns);
         let paint = blend::paint(view.classes);
-        if self.parts.overlay {
+        // Painted at the smaller of the two sizes, which is less work, and keeps contours visible on large displays.
+        let is_painted_first = self.parts.overlay && frame.width < area.size.width;
+        if is_painted_first {
+            scale_mask(mask, &mut self.mask, frame, &mut self.mask_columns);
+            self.painted.clear();
+            self.painted.extend_from_slice(view.rgb);
+            blend::blend(&mut self.painted, 3 * frame.width as usize, &self.mask, &paint);
+        }
+        let rgb = if is_painted_first { &self.painted } else { view.rgb };
+        scale_rgb(rgb, frame, inside, stride, area.size, &mut self.frame_columns);
+        if self.parts.overlay && !is_painted_first {
             scale_mask(mask, &mut self.mask, area.size, &mut self.mask_columns);
             blend::blend(inside, stride, &self.mask, &paint);
         }

@@ -6,9 +6,10 @@ use super::run::{Captured, Event, Shared};
 use super::sink::TICK;
 use super::{PipelineError, Stage};
 use crate::camera::{Source, SourceError};
+use crate::status::Beat;
 
 /// Reads until the source ends, the run is stopped, or as many frames of a source that waits were read as are wanted.
-pub(super) fn run(mut source: Box<dyn Source>, shared: &Shared) -> Result<(), PipelineError> {
+pub(super) fn run(mut source: Box<dyn Source>, alive: &Beat, shared: &Shared) -> Result<(), PipelineError> {
     let on_demand = source.keeps_newest();
     let wanted = match (shared.live, shared.settings.frames_max) {
         (false, Some(max)) => max,
@@ -21,6 +22,8 @@ pub(super) fn run(mut source: Box<dyn Source>, shared: &Shared) -> Result<(), Pi
         if on_demand && !shared.frames.wait_for_taker(TICK) {
             continue;
         }
+        // A source waits for its camera or its pipe for as long as that takes.
+        alive.waits("the source");
         let started = Instant::now();
         let outcome = source.next_frame();
         shared.summary().losses = source.losses();

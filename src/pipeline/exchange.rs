@@ -101,6 +101,11 @@ impl<T> Exchange<T> {
         !self.lock().closed
     }
 
+    /// Items that fit in.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Items in the queue.
     pub(super) fn len(&self) -> usize {
         self.lock().items.len()

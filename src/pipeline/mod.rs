@@ -12,6 +12,7 @@
 
 mod capture;
 mod classifier;
+mod durable;
 mod error;
 mod exchange;
 mod last_resize;
@@ -28,6 +29,7 @@ mod tests;
 mod write;
 
 pub use classifier::Classifier;
+pub use durable::DurableStore;
 pub use error::PipelineError;
 pub use last_resize::without_last_resize;
 pub use latency::Latency;

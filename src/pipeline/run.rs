@@ -12,6 +12,7 @@ use crate::camera::{Source, SourceError};
 use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mask::Mask;
+use crate::status::{Figures, Heartbeats, Meter, Queue, StoreStatus};
 use crate::store::Throttle;
 
 /// Frames that wait for the network; of a live source only the newest does.
@@ -20,6 +21,8 @@ const FRAMES: usize = 2;
 const MASKS: usize = 8;
 /// Things told that nobody has heard yet.
 const EVENTS: usize = 64;
+/// How long a thread may work on one frame before it counts as stuck: what a worn card takes for a write at its worst.
+const STUCK_LIMIT: Duration = Duration::from_secs(60);
 /// How often threads that are stopped and do not end are looked at.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -38,6 +41,8 @@ pub struct Parts {
     pub rules: Rules,
     /// What time it is.
     pub clock: Arc<dyn Clock + Sync>,
+    /// Where the threads say that they live.
+    pub heartbeats: Heartbeats,
     /// Who sees each frame with its mask, at most one at a time; where that is slow, frames are skipped.
     pub viewer: Option<Viewer>,
 }
@@ -96,7 +101,8 @@ pub(super) struct Shared {
     interval_ns: AtomicU64,
     throttle: AtomicU64,
     summary: Mutex<Summary>,
-    sink_status: Mutex<serde_json::Value>,
+    sink_status: Mutex<StoreStatus>,
+    meter: Mutex<Meter>,
     failures: Mutex<Vec<(Thread, PipelineError)>>,
 }
 
@@ -128,7 +134,12 @@ impl Shared {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_sink_status(&self, status: serde_json::Value) {
+    /// What is counted from one status line to the next.
+    pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_sink_status(&self, status: StoreStatus) {
         *self.sink_status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 }
@@ -181,7 +192,7 @@ impl Pipeline {
     /// # Errors
     /// [`PipelineError::Thread`] where the system has no thread left.
     pub fn start(parts: Parts, settings: Settings) -> Result<Pipeline, PipelineError> {
-        let Parts { source, segment, sink, rules, clock, viewer } = parts;
+        let Parts { source, segment, sink, rules, clock, heartbeats, viewer } = parts;
         let live = source.info().live;
         let (frames, overflow) = if live { (1, Overflow::DropOldest) } else { (FRAMES, Overflow::Wait) };
         let shared = Arc::new(Shared {
@@ -194,11 +205,12 @@ impl Pipeline {
             spare: Exchange::new(MASKS, Overflow::DropOldest),
             views: Exchange::new(1, Overflow::DropOldest),
             events: Exchange::new(EVENTS, Overflow::DropOldest),
-            clock,
+            clock: Arc::clone(&clock),
             interval_ns: AtomicU64::new(0),
             throttle: AtomicU64::new(0),
             summary: Mutex::new(Summary::default()),
             sink_status: Mutex::new(sink.status()),
+            meter: Mutex::new(Meter::new(clock.monotonic())),
             failures: Mutex::new(Vec::new()),
         });
         if viewer.is_none() {
@@ -208,11 +220,16 @@ impl Pipeline {
             shared.stop.raise();
             error
         };
-        let write = spawn(Thread::Write, &shared, move |shared| write::run(sink, shared)).map_err(stopped)?;
-        let segment = spawn(Thread::Segment, &shared, move |shared| segment::run(segment, rules, shared))
+        let beat = |thread: Thread| heartbeats.begin(thread.name(), STUCK_LIMIT);
+        let alive = beat(Thread::Write);
+        let write =
+            spawn(Thread::Write, &shared, move |shared| write::run(sink, &alive, shared)).map_err(stopped)?;
+        let alive = beat(Thread::Segment);
+        let segment = spawn(Thread::Segment, &shared, move |shared| segment::run(segment, rules, &alive, shared))
             .map_err(stopped)?;
-        let capture =
-            spawn(Thread::Capture, &shared, move |shared| capture::run(source, shared)).map_err(stopped)?;
+        let alive = beat(Thread::Capture);
+        let capture = spawn(Thread::Capture, &shared, move |shared| capture::run(source, &alive, shared))
+            .map_err(stopped)?;
         if let Some(viewer) = viewer {
             spawn(Thread::View, &shared, move |shared| view(viewer, shared)).map_err(stopped)?;
         }
@@ -248,13 +265,23 @@ impl Pipeline {
         (summary.frames, summary.fps())
     }
 
-    /// Items in the queue of frames and in that of masks.
-    pub fn queues(&self) -> (usize, usize) {
-        (self.shared.frames.len(), self.shared.masks.len())
+    /// The queues, in the order of a frame's way.
+    pub fn queues(&self) -> Vec<Queue> {
+        let (frames, masks) = (&self.shared.frames, &self.shared.masks);
+        let queue = |name, length, capacity, dropped| Queue { name, length, capacity, dropped };
+        vec![
+            queue("segment", frames.len(), frames.capacity(), frames.dropped()),
+            queue("write", masks.len(), masks.capacity(), masks.dropped()),
+        ]
+    }
+
+    /// Rate and latencies since the last call.
+    pub fn take_figures(&self) -> Figures {
+        self.shared.meter().take(self.shared.clock.monotonic())
     }
 
     /// What the sink last said of itself.
-    pub fn sink_status(&self) -> serde_json::Value {
+    pub fn sink_status(&self) -> StoreStatus {
         self.shared.sink_status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

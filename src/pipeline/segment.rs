@@ -8,6 +8,7 @@ use super::sink::TICK;
 use super::{PipelineError, Saved, Segmenter, Stage, Times};
 use crate::frame::Frame;
 use crate::mask::Mask;
+use crate::status::Beat;
 use crate::store::RecordMeta;
 
 /// What makes a mask of a frame.
@@ -29,12 +30,14 @@ impl Segment for Segmenter {
 pub(super) fn run(
     mut segment: Box<dyn Segment>,
     mut rules: Rules,
+    alive: &Beat,
     shared: &Shared,
 ) -> Result<(), PipelineError> {
     let wanted = shared.settings.frames_max.unwrap_or(u64::MAX);
     let mut done = 0;
     let mut next = Instant::now();
     while done < wanted {
+        alive.waits("the next frame");
         // Only a live source loses frames by this; a clip is read at the network's pace or slower.
         if shared.stop.wait_until(next) {
             break;
@@ -44,6 +47,7 @@ pub(super) fn run(
             Taken::TimedOut => continue,
             Taken::Closed => break,
         };
+        alive.works("the network");
         next = Instant::now() + shared.interval();
         let mut mask = match shared.spare.take(Duration::ZERO) {
             Taken::Item(mask) => mask,
@@ -54,6 +58,7 @@ pub(super) fn run(
         let saved = finish(captured, mask, times, &histogram, shared);
         done += 1;
         if rules(saved.meta.monotonic, &histogram) {
+            alive.waits("the disk");
             if shared.masks.put(saved).is_err() {
                 break;
             }
@@ -69,6 +74,7 @@ pub(super) fn run(
 fn finish(captured: Captured, mask: Mask, times: Times, histogram: &[u64; 256], shared: &Shared) -> Saved {
     let Captured { frame, monotonic, wall_us } = captured;
     let latency = shared.clock.monotonic().saturating_sub(monotonic);
+    shared.meter().frame(latency);
     {
         let mut summary = shared.summary();
         summary.stages[Stage::Prepare as usize].add(times.prepare);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::frame::Frame;
 use crate::mask::{Class, Mask};
 use crate::overlay::{self, Legend};
+use crate::status::StoreStatus;
 use crate::store::{MaskFolder, Picture, Record, RecordMeta};
 
 use super::PipelineError;
@@ -44,10 +45,8 @@ pub trait Sink: Send {
         None
     }
 
-    /// What it says about itself in reports.
-    fn status(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
+    /// How it is, for reports.
+    fn status(&self) -> StoreStatus;
 
     /// Saves all that was taken.
     ///
@@ -61,13 +60,14 @@ pub struct PictureFolder {
     folder: MaskFolder,
     classes: Vec<Class>,
     bytes: u64,
+    stored: u64,
     rgb: Vec<u8>,
 }
 
 impl PictureFolder {
     /// Masks go into `folder`; each frame that comes with its mask is stored beside it, painted over.
     pub fn new(folder: MaskFolder, classes: &[Class]) -> PictureFolder {
-        PictureFolder { folder, classes: classes.to_vec(), bytes: 0, rgb: Vec::new() }
+        PictureFolder { folder, classes: classes.to_vec(), bytes: 0, stored: 0, rgb: Vec::new() }
     }
 
     fn draw(&mut self, frame: &Frame, mask: &Mask) -> Result<Vec<u8>, PipelineError> {
@@ -96,11 +96,17 @@ impl Sink for PictureFolder {
             overlay: picture.as_deref().map(|bytes| Picture { extension: "jpg", bytes }),
         };
         self.bytes += self.folder.put(record, &saved.mask)?;
+        self.stored += 1;
         Ok(true)
     }
 
     fn bytes_written(&self) -> u64 {
         self.bytes
+    }
+
+    fn status(&self) -> StoreStatus {
+        let state = "writing".into();
+        StoreStatus { state, saved: self.stored, written_bytes: self.bytes, ..StoreStatus::default() }
     }
 
     fn close(self: Box<Self>) -> Result<(), PipelineError> {

@@ -10,6 +10,7 @@ use crate::camera::{Losses, Source, SourceError, SourceInfo};
 use crate::clock::ManualClock;
 use crate::frame::{Frame, PixelFormat};
 use crate::mask::Mask;
+use crate::status::{Heartbeats, StoreStatus};
 
 /// Long enough that only a hang takes it.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -136,6 +137,10 @@ impl Sink for Memory {
         10 * self.kept.lock().unwrap().frames.len() as u64
     }
 
+    fn status(&self) -> StoreStatus {
+        StoreStatus::default()
+    }
+
     fn waits(&self) -> Option<String> {
         self.waits.then(|| "the disk is full".into())
     }
@@ -151,8 +156,9 @@ fn all() -> Rules {
 }
 
 fn parts(source: Box<Script>, segment: Copy, sink: Memory, rules: Rules) -> Parts {
-    let clock = Arc::new(ManualClock::new(Duration::from_secs(5), 1_000));
-    Parts { source, segment: Box::new(segment), sink: Box::new(sink), rules, clock, viewer: None }
+    let clock = ManualClock::new(Duration::from_secs(5), 1_000);
+    let (heartbeats, clock) = (Heartbeats::new(clock.clone()), Arc::new(clock));
+    Parts { source, segment: Box::new(segment), sink: Box::new(sink), rules, clock, heartbeats, viewer: None }
 }
 
 fn events(pipeline: &Pipeline) -> Vec<String> {

@@ -7,22 +7,26 @@ use super::run::{Event, Shared};
 use super::segment::reuse;
 use super::sink::TICK;
 use super::{PipelineError, Sink, Stage};
+use crate::status::Beat;
 
 /// Stores masks until there are no more, then saves all of them.
-pub(super) fn run(mut sink: Box<dyn Sink>, shared: &Shared) -> Result<(), PipelineError> {
-    let stored = store(sink.as_mut(), shared);
+pub(super) fn run(mut sink: Box<dyn Sink>, alive: &Beat, shared: &Shared) -> Result<(), PipelineError> {
+    let stored = store(sink.as_mut(), alive, shared);
+    alive.works("closing");
     // Also after an error: what was stored before it is saved.
     let closed = sink.close();
     shared.summary().elapsed = shared.start.elapsed();
     stored.and(closed)
 }
 
-fn store(sink: &mut dyn Sink, shared: &Shared) -> Result<(), PipelineError> {
+fn store(sink: &mut dyn Sink, alive: &Beat, shared: &Shared) -> Result<(), PipelineError> {
     let mut waiting = Waiting::default();
     let mut ticked = Instant::now();
     loop {
+        alive.waits("the next mask");
         match shared.masks.take(TICK) {
             Taken::Item(saved) => {
+                alive.works("a mask");
                 let writing = Instant::now();
                 let taken = sink.put(&saved)?;
                 shared.count(Stage::Write, writing.elapsed());
@@ -31,7 +35,11 @@ fn store(sink: &mut dyn Sink, shared: &Shared) -> Result<(), PipelineError> {
                     true => summary.stored += 1,
                     false => summary.refused += 1,
                 }
-                summary.bytes_written = sink.bytes_written();
+                let bytes = sink.bytes_written();
+                if taken {
+                    shared.meter().stored(1, bytes.saturating_sub(summary.bytes_written));
+                }
+                summary.bytes_written = bytes;
                 summary.elapsed = shared.start.elapsed();
                 drop(summary);
                 reuse(saved.mask, shared);
@@ -40,6 +48,7 @@ fn store(sink: &mut dyn Sink, shared: &Shared) -> Result<(), PipelineError> {
             Taken::Closed => return Ok(()),
         }
         if ticked.elapsed() >= TICK {
+            alive.works("the disk");
             ticked = Instant::now();
             sink.tick()?;
             shared.set_sink_status(sink.status());

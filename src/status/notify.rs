@@ -85,3 +85,62 @@ impl Notify for Systemd {
 pub fn watchdog_timeout() -> Option<std::time::Duration> {
     sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero())
 }
+
+#[cfg(all(test, feature = "device"))]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What the child below tells.
+    fn tell() -> io::Result<()> {
+        Systemd.notify(Notification::Ready)?;
+        Systemd.notify(Notification::Reloading)?;
+        Systemd.notify(Notification::Status(format!("two\nlines, {:?}", watchdog_timeout())))?;
+        Systemd.notify(Notification::Watchdog)?;
+        Systemd.notify(Notification::Stopping)
+    }
+
+    /// Without a service manager nobody is told; run by the test below, systemd's socket is.
+    #[test]
+    fn tells_whoever_listens() {
+        assert!(tell().is_ok());
+    }
+
+    #[test]
+    fn systemd_is_told_over_its_socket() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        // The environment belongs to the whole process, so another one tells.
+        let child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "status::notify::tests::tells_whoever_listens"])
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "30000000")
+            .env_remove("WATCHDOG_PID")
+            .output()
+            .expect("a child");
+        assert!(child.status.success(), "{child:?}");
+        let wanted = [
+            "READY=1\n",
+            "RELOADING=1\nMONOTONIC_USEC=",
+            "STATUS=two lines, Some(30s)\n",
+            "WATCHDOG=1\n",
+            "STOPPING=1\n",
+        ];
+        let failures: Vec<String> = wanted
+            .iter()
+            .map(|wanted| {
+                let mut message = [0; 200];
+                let length = socket.recv(&mut message).unwrap_or(0);
+                (String::from_utf8_lossy(&message[..length]).into_owned(), wanted)
+            })
+            .filter(|(message, wanted)| !message.starts_with(**wanted))
+            .map(|(message, wanted)| format!("{message:?}, not {wanted:?}"))
+            .collect();
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+}

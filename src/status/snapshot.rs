@@ -84,8 +84,12 @@ pub struct Queue {
 pub struct StoreStatus {
     /// `writing`, or what it waits for.
     pub state: String,
-    /// Masks stored.
+    /// Masks that the store has taken.
     pub saved: u64,
+    /// Those of them that are on the medium: no power cut takes them away.
+    pub listed: u64,
+    /// Masks that the store refused while it was full or away.
+    pub refused: u64,
     /// What the store takes on disk, in bytes.
     pub bytes: u64,
     /// What is free on the disk.
@@ -146,7 +150,7 @@ impl Status {
         self.fps = figures.fps;
         self.latency_p50_ms = figures.latency_p50_ms;
         self.latency_p99_ms = figures.latency_p99_ms;
-        self.store.bytes_per_mask = figures.bytes_per_mask;
+        self.store.bytes_per_mask = figures.bytes_per_mask.or(self.store.bytes_per_mask);
     }
 
     /// The line, without its end.

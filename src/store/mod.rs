@@ -21,4 +21,6 @@ pub use error::StoreError;
 pub use folder::{Existing, MaskFolder, Picture, Record, free_name};
 pub use index::{Entry, read_index};
 pub use record::{RecordMeta, Throttle};
-pub use segments::{SegmentStore, StoreReader, StoredMask, read_store, verify};
+pub use segments::{
+    Encoding, Recovery, SegmentStore, StoreOptions, StoreReader, StoreState, StoredMask, Sync, read_store, verify,
+};

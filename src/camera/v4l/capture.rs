@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::control::resolve;
 use super::device::{Buffer, Cameras, Captures, Device, Identity, Layout};
 use super::format::Encoding;
-use super::mode::fps_text;
+use super::mode::{Interval, fps_text};
 use super::negotiate::{Choice, negotiate};
 use super::options::V4lOptions;
 use super::shared::{Captured, Content, Shared, Trouble, TroubleKind};
@@ -58,6 +58,8 @@ struct Session<D> {
     damaged: u32,
     /// When the last buffer came, or the stream began.
     heard: Duration,
+    /// So long may it be silent.
+    timeout: Duration,
 }
 
 /// What is copied out of every buffer.
@@ -213,7 +215,7 @@ impl<C: Cameras> Capture<C> {
         if let Some(reason) = self.shared.take_reopen() {
             return Err(Trouble::new(TroubleKind::Lost, reason));
         }
-        let timeout = self.options.timeout;
+        let timeout = session.timeout;
         let dequeued = session.device.dequeue(SLICE.min(timeout));
         let now = self.clock.monotonic();
         let Some(buffer) = dequeued.map_err(|error| trouble(&error))? else {
@@ -283,7 +285,11 @@ fn start<D: Device>(
     };
     device.start().map_err(failed)?;
     let choice = Choice { width: layout.width, height: layout.height, interval, ..choice };
-    Ok((Session { device, shape, last_sequence: None, damaged: 0, heard: now }, choice))
+    // A camera may be slower than the timeout: three frames may fail to come.
+    let slow =
+        interval.map(Interval::fps).filter(|&fps| fps > 0.0).map(|fps| Duration::from_secs_f64(3.0 / fps));
+    let timeout = options.timeout.max(slow.unwrap_or_default());
+    Ok((Session { device, shape, last_sequence: None, damaged: 0, heard: now, timeout }, choice))
 }
 
 /// Checks what the driver made of a choice.

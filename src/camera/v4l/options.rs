@@ -28,7 +28,8 @@ pub struct V4lOptions {
     pub controls: Vec<(String, i64)>,
     /// Crop, mirror and rotation of every frame.
     pub geometry: Geometry,
-    /// A camera that gives no frame for this long is closed and opened again; above 0.
+    /// A camera that gives no frame for this long, and for three of its frame intervals, is closed and opened again;
+    /// above 0.
     pub timeout: Duration,
     /// Whether a camera that is not there at the start is waited for; without it that is an error.
     pub wait: bool,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use sedge::store::StoredMask;
 use sedge::store::export::{Masks, ReadError, utc};
 use serde_json::{Map, Value, json};
@@ -58,12 +59,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             Some(Err(error)) if error.is_damage() => super::super::say(&format!("skipped: {error}")),
             Some(Err(error)) => return Err(error.into()),
             None => {
-                std::thread::sleep(LOOK_EVERY);
+                if !has_reader_after(LOOK_EVERY)? {
+                    return Ok(());
+                }
                 look(&mut masks)?;
             }
         }
     }
     Ok(())
+}
+
+/// Waits, and says whether anybody still reads standard output then; a closed pipe or terminal or a signal ends the wait
+/// early.
+fn has_reader_after(wait: Duration) -> anyhow::Result<bool> {
+    let stdout = std::io::stdout();
+    // No event is asked for, so that only the end of the reader is told.
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let timeout = Timespec { tv_sec: wait.as_secs() as _, tv_nsec: wait.subsec_nanos() as _ };
+    match rustix::event::poll(&mut watched, Some(&timeout)) {
+        Ok(_) => Ok(watched[0].revents().is_empty()),
+        Err(rustix::io::Errno::INTR) => Ok(true),
+        Err(error) => Err(error).context("cannot wait for new masks"),
+    }
 }
 
 /// Looks for new masks; a store whose card is pulled for a while is waited for.
@@ -106,9 +123,9 @@ fn json_line(masks: &Masks, stored: &StoredMask) -> Value {
         "frame": meta.frame,
         "name": meta.name,
         "time_s": meta.time.as_secs_f64(),
-        "monotonic_s": captured.then(|| meta.monotonic.as_secs_f64()),
+        "monotonic_s": captured.then_some(meta.monotonic.as_secs_f64()),
         "captured_utc": captured.then(|| utc(meta.wall_us)),
-        "latency_ms": captured.then(|| meta.latency.as_secs_f64() * 1e3),
+        "latency_ms": captured.then_some(meta.latency.as_secs_f64() * 1e3),
         "throttle": captured.then_some(meta.throttle.0),
         "model": captured.then_some(model),
         "width": stored.mask.width,

@@ -9,6 +9,7 @@ mod depthwise;
 mod dot;
 mod i8mm;
 mod neon;
+mod pixels;
 mod product;
 mod rounding;
 mod slide;

@@ -62,6 +62,8 @@ pub struct Panel<'a> {
     pub channels: usize,
     /// Where the values are.
     pub terms: Terms,
+    /// What [`Tiles::prepare`] made of a block's values.
+    pub prepared: *const u8,
     /// Where the results go.
     pub target: Target<'a>,
 }
@@ -89,10 +91,24 @@ pub unsafe trait Tiles {
         Self::CHANNELS * depth
     }
 
+    /// Bytes that [`Tiles::prepare`] may write for `pixels` patches of `depth` values.
+    fn prepared_bytes(pixels: usize, depth: usize) -> usize {
+        let _ = (pixels, depth);
+        0
+    }
+
+    /// Brings the values of a block into an order of the kernel's own, where that has one.
+    ///
+    /// # Safety
+    /// As [`Tiles::panel`]; at `to` there is room for [`Tiles::prepared_bytes`].
+    unsafe fn prepare(terms: &Terms, places: &Places, length: usize, to: *mut u8) {
+        let _ = (terms, places, length, to);
+    }
+
     /// All pixels of a block.
     ///
     /// # Safety
-    /// The instruction set is there; all that the trait's contract lists is readable; outputs are as [`Target::store`]
+    /// The instruction set is there; the block was prepared; all that the trait's contract lists is readable; outputs are as [`Target::store`]
     /// wants them; the first `length` of `places` are used; `first` is the index of the first pixel.
     unsafe fn panel(panel: &Panel, places: &Places, length: usize, first: usize);
 }
@@ -108,8 +124,8 @@ fn block_pixels(depth: usize) -> usize {
 }
 
 /// Bytes of scratch for patches of `depth` values.
-pub fn scratch_bytes(depth: usize) -> usize {
-    block_pixels(depth) * pitch(depth)
+pub fn scratch_bytes<T: Tiles>(depth: usize) -> usize {
+    block_pixels(depth) * pitch(depth) + T::prepared_bytes(block_pixels(depth), depth)
 }
 
 /// The product; see [`crate::kernels::Kernels::matrix`].
@@ -170,8 +186,10 @@ pub unsafe fn run<T: Tiles>(
     let block = block_pixels(weights.depth);
     let pitch = pitch(weights.depth);
     let values = if in_place || weights.depth == 0 { 0 } else { block * pitch };
-    let copies = &mut scratch.lines.bytes_mut()[..values];
-    let copies = copies.as_mut_ptr().cast::<Q>();
+    let prepared_bytes = T::prepared_bytes(block.min(pixels), weights.depth);
+    let bytes = &mut scratch.lines.bytes_mut()[..values + prepared_bytes];
+    let (copies, prepared) = bytes.split_at_mut(values);
+    let (copies, prepared) = (copies.as_mut_ptr().cast::<Q>(), prepared.as_mut_ptr());
 
     let (mut y, mut x) = (0, 0);
     for first in (0..pixels).step_by(block) {
@@ -199,6 +217,8 @@ pub unsafe fn run<T: Tiles>(
                 (y, x) = (y + 1, 0);
             }
         }
+        // SAFETY: patches lie inside the data or the copies.
+        unsafe { T::prepare(&terms, &places, length, prepared) };
         let mut channel = channels.start / T::CHANNELS * T::CHANNELS;
         while channel < channels.end {
             let width = T::CHANNELS.min(weights.outputs - channel);
@@ -227,7 +247,8 @@ pub unsafe fn run<T: Tiles>(
                 let weights_of_panel = weights.data.bytes().as_ptr().cast::<i8>().add(first_byte);
                 let bias = weights.bias.as_ptr().add(channel * T::BIAS);
                 let marks = weights_of_panel.wrapping_add(T::CHANNELS * depth);
-                let panel = Panel { weights: weights_of_panel, marks, bias, channels: width, terms, target };
+                let panel =
+                    Panel { weights: weights_of_panel, marks, bias, channels: width, terms, prepared, target };
                 T::panel(&panel, &places, length, first);
             }
             channel += T::CHANNELS;

@@ -2,8 +2,11 @@
 //!
 //! Bounds are integers, so clamping may follow rounding: `fcvtns` rounds half to even and saturates, the zero point is
 //! added with saturation in 16 bits, and narrowing saturates. That equals the definition while every factor is finite and
-//! every bound is a stored value; anything else takes the definition itself, element by element. Where weights and
-//! multipliers prove that no rounded value leaves 16 bits, the first narrowing just drops the upper halves.
+//! every bound is a stored value; anything else takes the definition itself, element by element.
+//!
+//! Where weights and multipliers prove that no rounded value leaves 16 bits, adding [`WHOLE`] rounds instead: numbers of its
+//! size are whole, half goes to even, and the lower half of the result's bits is the rounded value. An even zero point may
+//! be added with it, since that leaves even numbers even.
 
 #![allow(unsafe_code)]
 
@@ -12,14 +15,16 @@ use core::ops::Range;
 
 use crate::kernels::{Epilogue, Residual};
 
+/// A real that leaves no bits for a fraction in what it is added to, and whose own lower bits are 0.
+const WHOLE: f32 = 12_582_912.0;
+
 /// How a pixel's sums are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// All channels, 16 bits suffice, nothing is added; the whole type above a zero point that is its lowest value, so
-    /// that narrowing to unsigned clamps.
-    Positive,
-    /// The same with any zero point.
-    Whole,
+    /// All channels, 16 bits suffice, nothing is added; the zero point is even and the type's ends are the bounds.
+    Even,
+    /// The same with an odd zero point.
+    Odd,
     /// The same with narrower bounds.
     Bounded,
     /// All channels, 16 bits suffice, another tensor is added.
@@ -46,25 +51,23 @@ impl Rounding {
 
     /// The fastest way to clamp.
     fn mode(&self) -> Mode {
-        match (self.zero_point, self.low, self.high) {
-            (-128, i8::MIN, i8::MAX) => Mode::Positive,
-            (_, i8::MIN, i8::MAX) => Mode::Whole,
+        match (self.zero_point % 2, self.low, self.high) {
+            (0, i8::MIN, i8::MAX) => Mode::Even,
+            (_, i8::MIN, i8::MAX) => Mode::Odd,
             _ => Mode::Bounded,
         }
     }
 
-    /// Sixteen rounded reals to stored values, clamped in the way of `MODE`.
+    /// Sixteen rounded reals to stored values, clamped in the way of `MODE`; of `Mode::Even` the zero point is added already.
     #[inline(always)]
-    fn narrow<const MODE: usize>(&self, [low, high]: [int16x8_t; 2]) -> int8x16_t {
+    fn narrow<const MODE: usize>(&self, zero: int16x8_t, [low, high]: [int16x8_t; 2]) -> int8x16_t {
         // SAFETY: every aarch64 processor that runs Rust's standard library has NEON; values only.
         unsafe {
-            if MODE == Mode::Positive as usize {
-                let narrow = vqmovun_high_s16(vqmovun_s16(low), high);
-                return vreinterpretq_s8_u8(veorq_u8(narrow, vdupq_n_u8(0x80)));
+            if MODE == Mode::Even as usize {
+                return vqmovn_high_s16(vqmovn_s16(low), high);
             }
-            let zero = vdupq_n_s16(self.zero_point);
             let narrow = vqmovn_high_s16(vqmovn_s16(vqaddq_s16(low, zero)), vqaddq_s16(high, zero));
-            if MODE == Mode::Whole as usize {
+            if MODE == Mode::Odd as usize {
                 return narrow;
             }
             vminq_s8(vmaxq_s8(narrow, vdupq_n_s8(self.low)), vdupq_n_s8(self.high))
@@ -73,12 +76,12 @@ impl Rounding {
 
     /// Stored values less the zero point, without storing them.
     #[inline(always)]
-    fn clamp(&self, [low, high]: [int16x8_t; 2]) -> [int16x8_t; 2] {
+    fn clamp(&self, values: float32x4_t) -> float32x4_t {
         // SAFETY: NEON is always there; values only.
         unsafe {
-            let least = vdupq_n_s16(i16::from(self.low) - self.zero_point);
-            let most = vdupq_n_s16(i16::from(self.high) - self.zero_point);
-            [vminq_s16(vmaxq_s16(low, least), most), vminq_s16(vmaxq_s16(high, least), most)]
+            let least = vdupq_n_f32((i16::from(self.low) - self.zero_point).into());
+            let most = vdupq_n_f32((i16::from(self.high) - self.zero_point).into());
+            vminq_f32(vmaxq_f32(values, least), most)
         }
     }
 }
@@ -90,6 +93,8 @@ struct Addition {
     data_zero: i8,
     own: f32,
     other: f32,
+    /// Whether 16 bits hold every sum.
+    short: bool,
 }
 
 impl Addition {
@@ -102,24 +107,30 @@ impl Addition {
             data_zero: i8::try_from(with.data_zero).ok()?,
             own: with.own,
             other: with.other,
+            short: with.own.abs() + with.other.abs() < 100.0,
         };
         finite.then_some(addition)
     }
 
-    /// Sixteen values less their zero point plus sixteen of the tensor to be added.
+    /// Sixteen whole values less their zero point plus sixteen of the tensor to be added. `SHORT` if the sums are.
     #[inline(always)]
-    fn add(&self, own: [int16x8_t; 2], other: int8x16_t) -> int8x16_t {
+    fn add<const SHORT: bool>(&self, own: [float32x4_t; 4], other: int8x16_t) -> int8x16_t {
         // SAFETY: NEON is always there; values only.
         unsafe {
             let zero = vdupq_n_s8(self.data_zero);
             let other = [vsubl_s8(vget_low_s8(other), vget_low_s8(zero)), vsubl_high_s8(other, zero)];
-            let (own, other) = (quarters(own), quarters(other));
+            let other = quarters(other);
             let sums = core::array::from_fn(|i| {
-                let own = vmulq_n_f32(vcvtq_f32_s32(own[i]), self.own);
                 let other = vmulq_n_f32(vcvtq_f32_s32(other[i]), self.other);
-                vcvtnq_s32_f32(vaddq_f32(own, other))
+                let sum = vaddq_f32(vmulq_n_f32(own[i], self.own), other);
+                if SHORT {
+                    vreinterpretq_s32_f32(vaddq_f32(sum, vdupq_n_f32(WHOLE)))
+                } else {
+                    vcvtnq_s32_f32(sum)
+                }
             });
-            self.rounding.narrow::<{ Mode::Bounded as usize }>(halves::<false>(sums))
+            let zero = vdupq_n_s16(self.rounding.zero_point);
+            self.rounding.narrow::<{ Mode::Bounded as usize }>(zero, halves::<SHORT>(sums))
         }
     }
 }
@@ -152,11 +163,11 @@ fn halves<const SHORT: bool>([a, b, c, d]: [int32x4_t; 4]) -> [int16x8_t; 2] {
     }
 }
 
-/// Four sums times their multipliers, half to even.
-#[inline(always)]
-pub fn round(sums: int32x4_t, multipliers: float32x4_t) -> int32x4_t {
-    // SAFETY: NEON is always there; values only.
-    unsafe { vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sums), multipliers)) }
+/// Numbers of a [`Requantize`] in registers.
+#[derive(Clone, Copy, Debug)]
+pub struct Constants {
+    shift: float32x4_t,
+    zero: int16x8_t,
 }
 
 /// An [`Epilogue`] as the kernels of this architecture use it.
@@ -168,6 +179,8 @@ pub struct Requantize<'a> {
     rounding: Rounding,
     addition: Option<Addition>,
     mode: Mode,
+    /// [`WHOLE`] and the zero point.
+    shift: f32,
 }
 
 impl<'a> Requantize<'a> {
@@ -185,17 +198,49 @@ impl<'a> Requantize<'a> {
         let rounding = rounding.unwrap_or_default();
         let mode = match &addition {
             _ if exotic || !short => Mode::Any,
-            Some(_) => Mode::Added,
+            Some(addition) if addition.short => Mode::Added,
+            Some(_) => Mode::Any,
             None => rounding.mode(),
         };
-        Requantize { epilogue, exotic, rounding, addition, mode }
+        let shift = WHOLE + f32::from(rounding.zero_point);
+        Requantize { epilogue, exotic, rounding, addition, mode, shift }
+    }
+
+    /// What [`Requantize::round`] and [`Requantize::store`] use of it, to be read once for many sums.
+    #[inline(always)]
+    pub fn constants(&self) -> Constants {
+        // SAFETY: NEON is always there; values only.
+        unsafe { Constants { shift: vdupq_n_f32(self.shift), zero: vdupq_n_s16(self.rounding.zero_point) } }
+    }
+
+    /// Four sums times their multipliers, half to even, as [`Requantize::store`] takes them: reals in `Mode::Added`, whole
+    /// numbers in `Mode::Any`, else whole numbers of which only the lower halves count.
+    #[inline(always)]
+    pub fn round<const MODE: usize>(
+        &self,
+        constants: &Constants,
+        sums: int32x4_t,
+        multipliers: float32x4_t,
+    ) -> int32x4_t {
+        // SAFETY: NEON is always there; values only.
+        unsafe {
+            let product = vmulq_f32(vcvtq_f32_s32(sums), multipliers);
+            if MODE == Mode::Any as usize {
+                return vcvtnq_s32_f32(product);
+            }
+            if MODE == Mode::Added as usize {
+                return vreinterpretq_s32_f32(vrndnq_f32(product));
+            }
+            let shift = if MODE == Mode::Even as usize { constants.shift } else { vdupq_n_f32(WHOLE) };
+            vreinterpretq_s32_f32(vaddq_f32(product, shift))
+        }
     }
 
     /// How pixels are stored of which all channels are wanted, or not.
     pub fn mode(&self, all: bool) -> Mode {
         match self.mode {
             mode if all => mode,
-            Mode::Positive | Mode::Whole | Mode::Bounded => Mode::Part,
+            Mode::Even | Mode::Odd | Mode::Bounded => Mode::Part,
             _ => Mode::Any,
         }
     }
@@ -204,20 +249,33 @@ impl<'a> Requantize<'a> {
     #[inline(always)]
     pub fn store<const MODE: usize>(
         &self,
+        constants: &Constants,
         values: [int32x4_t; 4],
         other: impl FnOnce() -> int8x16_t,
     ) -> int8x16_t {
-        if MODE == Mode::Part as usize {
-            return self.rounding.narrow::<{ Mode::Bounded as usize }>(halves::<true>(values));
-        }
-        if MODE != Mode::Any as usize && MODE != Mode::Added as usize {
-            return self.rounding.narrow::<MODE>(halves::<true>(values));
-        }
-        let halves =
-            if MODE == Mode::Any as usize { halves::<false>(values) } else { halves::<true>(values) };
-        match &self.addition {
-            Some(addition) => addition.add(self.rounding.clamp(halves), other()),
-            None => self.rounding.narrow::<{ Mode::Bounded as usize }>(halves),
+        // SAFETY: NEON is always there; values only.
+        unsafe {
+            if MODE == Mode::Any as usize {
+                return match &self.addition {
+                    Some(addition) => {
+                        let own = values.map(|values| self.rounding.clamp(vcvtq_f32_s32(values)));
+                        addition.add::<false>(own, other())
+                    }
+                    None => self
+                        .rounding
+                        .narrow::<{ Mode::Bounded as usize }>(constants.zero, halves::<false>(values)),
+                };
+            }
+            if MODE == Mode::Added as usize {
+                let Some(addition) = &self.addition else { unreachable!("mode of an addition") };
+                let own = values.map(|values| self.rounding.clamp(vreinterpretq_f32_s32(values)));
+                return addition.add::<true>(own, other());
+            }
+            let halves = halves::<true>(values);
+            if MODE == Mode::Part as usize {
+                return self.rounding.narrow::<{ Mode::Bounded as usize }>(constants.zero, halves);
+            }
+            self.rounding.narrow::<MODE>(constants.zero, halves)
         }
     }
 }

@@ -6,7 +6,7 @@ use core::arch::aarch64::int8x16_t;
 use core::arch::asm;
 
 use super::depthwise::{Filters, Rows, start};
-use super::rounding::Mode;
+use super::rounding::{Constants, Mode};
 use crate::kernels::Q;
 
 /// All outputs of `rows` for a filter whose tap `3 * r + c` is at `first[r] + c * column`, `column` being the step
@@ -18,8 +18,8 @@ pub unsafe fn slide<F: Filters, const STRIDE: usize>(rows: &Rows) {
     // SAFETY: the caller's promise.
     unsafe {
         match rows.target.mode {
-            Mode::Positive => slide_as::<F, STRIDE, { Mode::Positive as usize }>(rows),
-            Mode::Whole => slide_as::<F, STRIDE, { Mode::Whole as usize }>(rows),
+            Mode::Even => slide_as::<F, STRIDE, { Mode::Even as usize }>(rows),
+            Mode::Odd => slide_as::<F, STRIDE, { Mode::Odd as usize }>(rows),
             Mode::Bounded => slide_as::<F, STRIDE, { Mode::Bounded as usize }>(rows),
             Mode::Added => slide_as::<F, STRIDE, { Mode::Added as usize }>(rows),
             Mode::Part | Mode::Any => slide_as::<F, STRIDE, { Mode::Any as usize }>(rows),
@@ -136,6 +136,7 @@ struct Outputs<'a> {
     out: *mut Q,
     pixel: usize,
     left: usize,
+    constants: Constants,
 }
 
 impl<'a> Outputs<'a> {
@@ -146,6 +147,7 @@ impl<'a> Outputs<'a> {
             out: rows.out.wrapping_add(row * rows.out_step[1]),
             pixel: rows.pixel + row * rows.pixel_step[1],
             left: rows.width,
+            constants: rows.target.requantize.constants(),
         }
     }
 
@@ -163,7 +165,7 @@ impl<'a> Outputs<'a> {
         unsafe {
             let mut sums = start(self.rows.bias);
             F::add(&mut sums, weights, columns);
-            self.rows.target.store_as::<4, 1, MODE>(&[sums], [self.out], self.pixel);
+            self.rows.target.store_as::<4, 1, MODE>(&self.constants, &[sums], [self.out], self.pixel);
         }
         self.out = self.out.wrapping_add(self.rows.out_step[0]);
         self.pixel += self.rows.pixel_step[0];

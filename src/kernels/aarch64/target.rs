@@ -3,8 +3,9 @@
 #![allow(unsafe_code)]
 
 use core::arch::aarch64::*;
+use core::arch::asm;
 
-use super::rounding::{Mode, Requantize, round};
+use super::rounding::{Constants, Mode, Requantize};
 use crate::kernels::Q;
 use crate::kernels::generic::requantize::requantize;
 
@@ -39,26 +40,28 @@ impl Target<'_> {
         outs: [*mut Q; P],
         pixel: impl FnOnce() -> usize,
     ) {
+        let with = &self.requantize.constants();
         // SAFETY: the caller's promise.
         unsafe {
             match self.mode {
-                Mode::Positive => self.store_as::<V, P, { Mode::Positive as usize }>(sums, outs, 0),
-                Mode::Whole => self.store_as::<V, P, { Mode::Whole as usize }>(sums, outs, 0),
-                Mode::Bounded => self.store_as::<V, P, { Mode::Bounded as usize }>(sums, outs, 0),
-                Mode::Added => self.store_as::<V, P, { Mode::Added as usize }>(sums, outs, pixel()),
-                Mode::Part => self.store_as::<V, P, { Mode::Part as usize }>(sums, outs, 0),
-                Mode::Any => self.store_as::<V, P, { Mode::Any as usize }>(sums, outs, pixel()),
+                Mode::Even => self.store_as::<V, P, { Mode::Even as usize }>(with, sums, outs, 0),
+                Mode::Odd => self.store_as::<V, P, { Mode::Odd as usize }>(with, sums, outs, 0),
+                Mode::Bounded => self.store_as::<V, P, { Mode::Bounded as usize }>(with, sums, outs, 0),
+                Mode::Added => self.store_as::<V, P, { Mode::Added as usize }>(with, sums, outs, pixel()),
+                Mode::Part => self.store_as::<V, P, { Mode::Part as usize }>(with, sums, outs, 0),
+                Mode::Any => self.store_as::<V, P, { Mode::Any as usize }>(with, sums, outs, pixel()),
             }
         }
     }
 
-    /// [`Target::store`] where `mode` is `MODE`.
+    /// [`Target::store`] where `mode` is `MODE` and `constants` are those of `requantize`.
     ///
     /// # Safety
     /// As [`Target::store`].
     #[inline(always)]
     pub unsafe fn store_as<const V: usize, const P: usize, const MODE: usize>(
         &self,
+        constants: &Constants,
         sums: &[[int32x4_t; V]; P],
         outs: [*mut Q; P],
         pixel: usize,
@@ -73,7 +76,59 @@ impl Target<'_> {
                 let (sums, outs) = (*sums, outs);
                 return self.store_apart::<V, P, MODE>(&sums, &outs, pixel);
             }
-            self.store_here::<V, P, MODE>(sums, &outs, pixel);
+            self.store_here::<V, P, MODE>(constants, sums, &outs, pixel);
+        }
+    }
+
+    /// [`Target::store_as`] of neighboring pixels of eight channels, their outputs `step` values apart from `out` on.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn store_row<const P: usize, const MODE: usize>(
+        &self,
+        constants: &Constants,
+        sums: &[[int32x4_t; 2]; P],
+        out: *mut Q,
+        step: usize,
+        pixel: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if P == 1 || MODE == Mode::Part as usize || MODE == Mode::Any as usize {
+                let outs = core::array::from_fn(|i| out.wrapping_add(i * step));
+                return self.store_as::<2, P, MODE>(constants, sums, outs, pixel);
+            }
+            let multipliers = [vld1q_f32(self.multipliers), vld1q_f32(self.multipliers.add(4))];
+            let mut to = out.wrapping_add(self.column);
+            let (mut from, stride) = match &self.requantize.epilogue.residual {
+                Some(with) if MODE == Mode::Added as usize => {
+                    (with.data.as_ptr().wrapping_add(pixel * with.stride + self.column), with.stride)
+                }
+                _ => (core::ptr::null(), 0),
+            };
+            for pair in sums.as_chunks::<2>().0 {
+                let rounded = core::array::from_fn(|i| {
+                    self.requantize.round::<MODE>(constants, pair[i / 2][i % 2], multipliers[i % 2])
+                });
+                let values = self.requantize.store::<MODE>(constants, rounded, || {
+                    let mut other: int8x16_t;
+                    asm!(
+                        "ld1 {{{other:v}.8b}}, [{from}], {stride}",
+                        "ld1 {{{other:v}.d}}[1], [{from}], {stride}",
+                        other = out(vreg) other, from = inout(reg) from, stride = in(reg) stride,
+                        options(readonly, nostack, preserves_flags),
+                    );
+                    other
+                });
+                // In one instruction each: the compiler would keep an address for each pixel.
+                asm!(
+                    "st1 {{{values:v}.8b}}, [{to}], {step}",
+                    "st1 {{{values:v}.d}}[1], [{to}], {step}",
+                    values = in(vreg) values, to = inout(reg) to, step = in(reg) step,
+                    options(nostack, preserves_flags),
+                );
+            }
         }
     }
 
@@ -93,7 +148,7 @@ impl Target<'_> {
             if MODE == Mode::Any as usize && self.requantize.exotic {
                 self.store_by_definition(sums.as_flattened(), V, outs, pixel);
             } else {
-                self.store_here::<V, P, MODE>(sums, outs, pixel);
+                self.store_here::<V, P, MODE>(&self.requantize.constants(), sums, outs, pixel);
             }
         }
     }
@@ -105,6 +160,7 @@ impl Target<'_> {
     #[inline(always)]
     unsafe fn store_here<const V: usize, const P: usize, const MODE: usize>(
         &self,
+        constants: &Constants,
         sums: &[[int32x4_t; V]; P],
         outs: &[*mut Q; P],
         pixel: usize,
@@ -126,9 +182,9 @@ impl Target<'_> {
                 let begins = || (0..4).step_by(V.min(4)).filter(|i| first + i < P * V);
                 let rounded = core::array::from_fn(|i| {
                     let (pixel, vector) = at(i);
-                    round(sums[pixel][vector], multipliers[vector])
+                    self.requantize.round::<MODE>(constants, sums[pixel][vector], multipliers[vector])
                 });
-                let values = self.requantize.store::<MODE>(rounded, || {
+                let values = self.requantize.store::<MODE>(constants, rounded, || {
                     let Some(with) = &self.requantize.epilogue.residual else { return vdupq_n_s8(0) };
                     let from = |i| {
                         let (index, vector) = at(i);

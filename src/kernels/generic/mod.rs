@@ -10,6 +10,7 @@ pub mod elementwise;
 pub mod matrix;
 pub mod moves;
 pub mod normalize;
+pub mod pixels;
 pub mod pool;
 pub mod product;
 pub mod requantize;
@@ -17,12 +18,14 @@ pub mod resize;
 mod rounding;
 pub mod table;
 
-use super::{Isa, Kernels, Operators};
+use super::{Isa, Kernels, Operators, Pixels};
 
 /// The kernels of the definition.
 pub struct Generic;
 
 impl Operators for Generic {}
+
+impl Pixels for Generic {}
 
 impl Kernels for Generic {
     fn isa(&self) -> Isa {

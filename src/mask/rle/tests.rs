@@ -24,9 +24,11 @@ fn picture(name: &str) -> Mask {
     }
 }
 
+type Golden = (&'static str, u8, &'static str, u64, [u32; 4], &'static str);
+
 /// Picture, class, COCO's string, area, bounding box, CVAT's counts; made by `python tests/reference/run_lengths.py`
 /// with pycocotools 2.0.11 and cvat_sdk 2.80.0.
-const GOLDEN: &[(&str, u8, &str, u64, [u32; 4], &str)] = &[
+const GOLDEN: &[Golden] = &[
     ("one pixel", 1, r"01", 1, [0, 0, 1, 1], "0, 1"),
     ("two pixels", 0, r"011", 1, [0, 0, 1, 1], "0, 1"),
     ("two pixels", 1, r"11", 1, [1, 0, 1, 1], "0, 1"),

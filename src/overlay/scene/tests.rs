@@ -55,7 +55,7 @@ fn frames_and_masks_are_scaled_into_the_middle() {
     let white = &["WWWW", "WWWW"][..];
     let none = mask(&["0"]);
     type Case<'a> = (&'a str, Parts, &'a [&'a str], Mask, (u32, u32), &'a [&'a str]);
-    let cases: [Case; 12] = [
+    let cases: [Case; 13] = [
         ("the same size", NOTHING, plain, none.clone(), (3, 2), &["RGB", "CMY"]),
         ("twice as large", NOTHING, plain, none.clone(), (6, 4), &["RRGGBB", "RRGGBB", "CCMMYY", "CCMMYY"]),
         ("a wide display", NOTHING, plain, none.clone(), (7, 2), &["KKRGBKK", "KKCMYKK"]),
@@ -66,6 +66,7 @@ fn frames_and_masks_are_scaled_into_the_middle() {
         ("a mask of the frame's size", OVERLAY, white, mask(&["0100", "0020"]), (4, 2), &["WRWW", "WWGW"]),
         ("a smaller mask", OVERLAY, white, mask(&["12"]), (4, 2), &["0RG0", "0RG0"]),
         ("a larger mask", OVERLAY, &["WW"], mask(&["0011", "0011"]), (2, 1), &["WR"]),
+        ("contours grow with the frame", OVERLAY, &["WWW"], mask(&["100"]), (6, 2), &["RRWWWW", "RRWWWW"]),
         ("both in the middle", OVERLAY, white, mask(&["0100", "0020"]), (6, 2), &["KWRWWK", "KWWGWK"]),
         ("hidden", NOTHING, white, mask(&["0100", "0020"]), (4, 2), white),
     ];

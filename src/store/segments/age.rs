@@ -2,22 +2,45 @@
 
 use std::time::Duration;
 
+use super::format::{Fields, nanoseconds};
+
 /// Longest time without power that the wall's clock is believed.
 pub(super) const OFF_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// When something was stored, by all three clocks.
+/// What the store notes of itself with each record. The times of capture beside it are the caller's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub store: Duration,
+pub(super) struct Stamp {
+    pub store_time: Duration,
     pub monotonic: Duration,
     pub wall_us: i64,
+    /// Bytes written before in this day of store time.
+    pub written_today_bytes: u64,
+}
+
+impl Stamp {
+    pub(super) const BYTES: usize = 32;
+
+    pub(super) fn encode(&self) -> [u8; Stamp::BYTES] {
+        let times = [nanoseconds(self.store_time), nanoseconds(self.monotonic)];
+        let fields = [times[0], times[1], self.wall_us as u64, self.written_today_bytes];
+        let mut bytes = [0; Stamp::BYTES];
+        for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&field.to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(super) fn parse(fields: &mut Fields<'_>) -> Option<Stamp> {
+        let (store_time, monotonic) = (fields.duration()?, fields.duration()?);
+        Some(Stamp { store_time, monotonic, wall_us: fields.i64()?, written_today_bytes: fields.u64()? })
+    }
 }
 
 /// The store's own clock; the rule is in the documentation of [`super`].
 #[derive(Clone, Debug)]
 pub(super) struct StoreTime {
     /// The last record of the run before.
-    last: Moment,
+    last: Stamp,
     /// What of the monotonic time has passed by the time of `last`.
     offset: Duration,
     /// Time without power since `last`, as far as it is believed.
@@ -26,8 +49,8 @@ pub(super) struct StoreTime {
 
 impl StoreTime {
     /// The clock of a run that begins now after the record `last`; from zero without one.
-    pub(super) fn new(last: Option<Moment>, monotonic: Duration, wall_us: i64) -> StoreTime {
-        let last = last.unwrap_or(Moment { store: Duration::ZERO, monotonic, wall_us });
+    pub(super) fn new(last: Option<Stamp>, monotonic: Duration, wall_us: i64) -> StoreTime {
+        let last = last.unwrap_or(Stamp { monotonic, wall_us, ..Stamp::default() });
         // A smaller monotonic time shows that the board has started anew since; a larger one may also do so, and then
         // at least the difference has passed all the same.
         let offset = if monotonic >= last.monotonic { last.monotonic } else { Duration::ZERO };
@@ -43,7 +66,7 @@ impl StoreTime {
         if off <= OFF_MAX {
             self.off = self.off.max(off);
         }
-        self.last.store.saturating_add(powered).saturating_add(self.off)
+        self.last.store_time.saturating_add(powered).saturating_add(self.off)
     }
 }
 
@@ -91,8 +114,12 @@ mod tests {
         let mut wrong = Vec::new();
         for (name, (store, monotonic, wall), readings) in cases {
             let seconds = Duration::from_secs;
-            let last =
-                Moment { store: seconds(store), monotonic: seconds(monotonic), wall_us: wall * 1_000_000 };
+            let last = Stamp {
+                store_time: seconds(store),
+                monotonic: seconds(monotonic),
+                wall_us: wall * 1_000_000,
+                written_today_bytes: 0,
+            };
             let (start, start_wall, _) = readings[0];
             let mut time = StoreTime::new(Some(last), seconds(start), start_wall * 1_000_000);
             for (monotonic, wall, expected) in readings {

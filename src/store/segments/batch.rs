@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::age::Stamp;
 use super::entry::{self, Place};
 
 /// Bytes of records at which they are written at once, whatever the sync interval.
@@ -53,8 +54,8 @@ impl Batch {
         self.first = first.map_or(self.first, |(sequence, _)| sequence);
     }
 
-    /// Gives the records the sequence numbers from `first` on, and a store time.
-    pub(super) fn renumber(&mut self, first: u64, store_time: Duration) {
+    /// Gives the records the sequence numbers from `first` on, and another stamp.
+    pub(super) fn renumber(&mut self, first: u64, stamp: Stamp) {
         self.first = first;
         let mut rest = &mut self.bytes[..];
         for sequence in first.. {
@@ -62,7 +63,7 @@ impl Batch {
                 break;
             };
             let (record, after) = rest.split_at_mut(length);
-            entry::stamp(record, Place { sequence, store_time });
+            entry::stamp(record, Place { sequence, stamp });
             rest = after;
         }
     }

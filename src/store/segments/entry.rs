@@ -1,8 +1,8 @@
 //! A record of a segment: a mask with what is kept beside it, as bytes and back.
 
 use std::io::Cursor;
-use std::time::Duration;
 
+use super::age::Stamp;
 use super::format::{Fields, RECORD_MARK, is_whole, nanoseconds, push_checksum};
 use super::header::cut;
 use super::rle;
@@ -14,7 +14,7 @@ pub(super) const PIXELS_MAX: u64 = 1 << 26;
 /// Bytes by which a record's length can be trusted.
 pub(super) const HEAD_BYTES: usize = 20;
 /// Bytes before the frame's name.
-const FIXED: usize = 96;
+const FIXED: usize = HEAD_BYTES + Stamp::BYTES + 68;
 const RECORD_BYTES_MIN: usize = FIXED + 4;
 /// Runs of single pixels take two bytes each; the rest is names and counts.
 const RECORD_BYTES_MAX: usize = 2 * PIXELS_MAX as usize + (1 << 16);
@@ -33,7 +33,7 @@ pub enum Encoding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub sequence: u64,
-    pub store_time: Duration,
+    pub stamp: Stamp,
 }
 
 /// Appends a record to `out`. The mask must not be empty or have more than [`PIXELS_MAX`] pixels.
@@ -50,9 +50,8 @@ pub(super) fn encode(
 ) -> Result<(), png::PngError> {
     let start = out.len();
     out.extend(RECORD_MARK);
-    // Length, sequence number and checksum of the head come last.
-    out.extend([0; HEAD_BYTES - 4]);
-    out.extend(nanoseconds(place.store_time).to_le_bytes());
+    // Length and place come last.
+    out.extend([0; HEAD_BYTES - 4 + Stamp::BYTES]);
     out.extend(meta.frame.to_le_bytes());
     out.extend(nanoseconds(meta.time).to_le_bytes());
     out.extend(nanoseconds(meta.monotonic).to_le_bytes());
@@ -96,7 +95,7 @@ pub(super) fn stamp(bytes: &mut [u8], place: Place) {
     bytes[8..16].copy_from_slice(&place.sequence.to_le_bytes());
     let head = crc32fast::hash(&bytes[..16]);
     bytes[16..20].copy_from_slice(&head.to_le_bytes());
-    bytes[20..28].copy_from_slice(&nanoseconds(place.store_time).to_le_bytes());
+    bytes[HEAD_BYTES..][..Stamp::BYTES].copy_from_slice(&place.stamp.encode());
     let body = bytes.len() - 4;
     let checksum = crc32fast::hash(&bytes[..body]);
     bytes[body..].copy_from_slice(&checksum.to_le_bytes());
@@ -142,7 +141,7 @@ impl Entry<'_> {
         fields.bytes(8)?;
         let sequence = fields.u64()?;
         fields.u32()?;
-        let place = Place { sequence, store_time: fields.duration()? };
+        let place = Place { sequence, stamp: Stamp::parse(&mut fields)? };
         let mut meta = RecordMeta {
             frame: fields.u64()?,
             time: fields.duration()?,
@@ -227,10 +226,11 @@ mod tests {
     use super::*;
     use crate::mask::classes_from_names;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn encoded(meta: &RecordMeta, mask: &Mask, encoding: Encoding) -> Vec<u8> {
         let mut out = vec![9; 3];
-        let place = Place { sequence: 11, store_time: Duration::from_nanos(5) };
+        let place = Place { sequence: 11, stamp: Stamp { wall_us: -5, ..Stamp::default() } };
         encode(&mut out, place, meta, mask, encoding, &classes_from_names(&["a", "b"])).unwrap();
         out.split_off(3)
     }
@@ -290,7 +290,8 @@ mod tests {
     fn another_place() {
         let mask = Mask { width: 2, height: 1, data: vec![0, 1] };
         let mut bytes = encoded(&meta(), &mask, Encoding::Rle);
-        let place = Place { sequence: 99, store_time: Duration::from_secs(1) };
+        let place =
+            Place { sequence: 99, stamp: Stamp { monotonic: Duration::from_secs(1), ..Stamp::default() } };
         stamp(&mut bytes, place);
         let entry = Entry::parse(&bytes).unwrap();
         assert_eq!((entry.place, &entry.meta, entry.mask()), (place, &meta(), Ok(mask)));
@@ -301,18 +302,18 @@ mod tests {
         let mask = Mask { width: 4, height: 3, data: vec![0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0] };
         // What is changed, the encoding, the byte, its new value.
         let cases = [
-            ("encoding", Encoding::Rle, 82, 7),
-            ("width 0", Encoding::Rle, 84, 0),
-            ("a huge width", Encoding::Rle, 87, 0xff),
-            ("another height", Encoding::Rle, 88, 4),
-            ("more classes", Encoding::Rle, 94, 9),
-            ("a longer name", Encoding::Rle, 93, 9),
-            ("no UTF-8", Encoding::Rle, 97, 0xff),
-            ("another count", Encoding::Rle, 96 + 7 + 1, 9),
-            ("another class", Encoding::Rle, 96 + 7 + 5, 2),
-            ("a longer run", Encoding::Rle, 96 + 7 + 10 + 1, 9),
-            ("PNG's own width", Encoding::Png, 96 + 7 + 10 + 19, 5),
-            ("PNG's data", Encoding::Png, 96 + 7 + 10 + 60, 0xa5),
+            ("encoding", Encoding::Rle, 106, 7),
+            ("width 0", Encoding::Rle, 108, 0),
+            ("a huge width", Encoding::Rle, 111, 0xff),
+            ("another height", Encoding::Rle, 112, 4),
+            ("more classes", Encoding::Rle, 118, 9),
+            ("a longer name", Encoding::Rle, 117, 9),
+            ("no UTF-8", Encoding::Rle, 121, 0xff),
+            ("another count", Encoding::Rle, 120 + 7 + 1, 9),
+            ("another class", Encoding::Rle, 120 + 7 + 5, 2),
+            ("a longer run", Encoding::Rle, 120 + 7 + 10 + 1, 9),
+            ("PNG's own width", Encoding::Png, 120 + 7 + 10 + 19, 5),
+            ("PNG's data", Encoding::Png, 120 + 7 + 10 + 60, 0xa5),
         ];
         let mut wrong = Vec::new();
         for (name, encoding, at, value) in cases {

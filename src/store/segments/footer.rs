@@ -1,14 +1,13 @@
 //! The footer that seals a segment: what is in it and where.
 
-use std::time::Duration;
-
+use super::age::Stamp;
 use super::entry::Entry;
-use super::format::{FOOTER_END, FOOTER_MARK, Fields, is_whole, nanoseconds, padding};
+use super::format::{FOOTER_END, FOOTER_MARK, Fields, is_whole, padding};
 
 /// Every so many records the index has an entry.
 const INDEX_STEP: u64 = 64;
 /// Bytes before the index entries.
-const FIXED: usize = 60;
+const FIXED: usize = 76;
 /// Bytes after them: checksum, length, mark.
 pub(super) const TAIL_BYTES: usize = 12;
 /// Longest footer; a segment of 1 GiB of the smallest records has a shorter one.
@@ -20,10 +19,8 @@ pub(super) struct Summary {
     pub records: u64,
     /// Sequence number of the last record.
     pub last: u64,
-    /// Store time of the last record.
-    pub store_time: Duration,
-    /// Monotonic time of the last record.
-    pub monotonic: Duration,
+    /// What the store noted with the last record.
+    pub stamp: Stamp,
     pub first_wall_us: i64,
     pub last_wall_us: i64,
     /// Sequence number and offset of every 64th record.
@@ -41,8 +38,7 @@ impl Summary {
         }
         self.records += 1;
         self.last = entry.place.sequence;
-        self.store_time = entry.place.store_time;
-        self.monotonic = entry.meta.monotonic;
+        self.stamp = entry.place.stamp;
         self.last_wall_us = entry.meta.wall_us;
     }
 
@@ -55,8 +51,7 @@ impl Summary {
         out.extend((length as u32).to_le_bytes());
         out.extend(self.records.to_le_bytes());
         out.extend(self.last.to_le_bytes());
-        out.extend(nanoseconds(self.store_time).to_le_bytes());
-        out.extend(nanoseconds(self.monotonic).to_le_bytes());
+        out.extend(self.stamp.encode());
         out.extend(self.first_wall_us.to_le_bytes());
         out.extend(self.last_wall_us.to_le_bytes());
         out.extend((self.index.len() as u32).to_le_bytes());
@@ -84,8 +79,7 @@ impl Summary {
         let mut summary = Summary {
             records: fields.u64()?,
             last: fields.u64()?,
-            store_time: fields.duration()?,
-            monotonic: fields.duration()?,
+            stamp: Stamp::parse(&mut fields)?,
             first_wall_us: fields.i64()?,
             last_wall_us: fields.i64()?,
             index: Vec::new(),

@@ -27,22 +27,25 @@
 //! | 4 | 4 | length *r* of the record |
 //! | 8 | 8 | sequence number; grows by 1 with each record of a store, and may leave numbers out |
 //! | 16 | 4 | checksum of bytes 0 to 15, so that a reader can trust the length before it reads the rest |
-//! | 20 | 8 | store time in ns (see below) |
-//! | 28 | 8 | number of the frame in its source |
-//! | 36 | 8 | time since the source's first frame in ns |
-//! | 44 | 8 | monotonic time of capture in ns |
-//! | 52 | 8 | wall time of capture, Unix time in microseconds, signed |
-//! | 60 | 8 | latency from capture to mask in ns |
-//! | 68 | 8 | first 8 bytes of the SHA-256 of the model's file |
-//! | 76 | 4 | tune generation of the model |
-//! | 80 | 2 | throttle bits ([`crate::store::Throttle`]) |
-//! | 82 | 1 | encoding of the mask: 0 runs, 1 indexed PNG |
-//! | 83 | 1 | 1 where the frame has a name, else 0 |
-//! | 84 | 4 | width of the mask in pixels, at least 1 |
-//! | 88 | 4 | height of the mask in pixels, at least 1 |
-//! | 92 | 2 | length *n* of the frame's name |
-//! | 94 | 2 | number *c* of classes that occur in the mask |
-//! | 96 | *n* | the frame's name |
+//! | 20 | 8 | store time in ns (see [`super`]) |
+//! | 28 | 8 | monotonic time of storing in ns |
+//! | 36 | 8 | wall time of storing, Unix time in microseconds, signed |
+//! | 44 | 8 | bytes that the store had written before in this day of store time |
+//! | 52 | 8 | number of the frame in its source |
+//! | 60 | 8 | time since the source's first frame in ns |
+//! | 68 | 8 | monotonic time of capture in ns |
+//! | 76 | 8 | wall time of capture, Unix time in microseconds, signed |
+//! | 84 | 8 | latency from capture to mask in ns |
+//! | 92 | 8 | first 8 bytes of the SHA-256 of the model's file |
+//! | 100 | 4 | tune generation of the model |
+//! | 104 | 2 | throttle bits ([`crate::store::Throttle`]) |
+//! | 106 | 1 | encoding of the mask: 0 runs, 1 indexed PNG |
+//! | 107 | 1 | 1 where the frame has a name, else 0 |
+//! | 108 | 4 | width of the mask in pixels, at least 1 |
+//! | 112 | 4 | height of the mask in pixels, at least 1 |
+//! | 116 | 2 | length *n* of the frame's name |
+//! | 118 | 2 | number *c* of classes that occur in the mask |
+//! | 120 | *n* | the frame's name |
 //! | | 5 *c* | for each class that occurs, in rising order: id (1), pixels (4) |
 //! | | | the mask, up to the checksum |
 //! | *r* - 4 | 4 | checksum of the bytes before |
@@ -66,12 +69,11 @@
 //! | 4 | 4 | length *f* of the footer |
 //! | 8 | 8 | number of records |
 //! | 16 | 8 | sequence number of the last record |
-//! | 24 | 8 | store time of the last record in ns |
-//! | 32 | 8 | monotonic time of the last record in ns |
-//! | 40 | 8 | wall time of the first record in microseconds |
-//! | 48 | 8 | wall time of the last record in microseconds |
-//! | 56 | 4 | number *i* of index entries |
-//! | 60 | 16 *i* | for every 64th record from the first: its sequence number (8), its offset in the file (8) |
+//! | 24 | 32 | bytes 20 to 51 of the last record |
+//! | 56 | 8 | wall time of capture of the first record |
+//! | 64 | 8 | wall time of capture of the last record |
+//! | 72 | 4 | number *i* of index entries |
+//! | 76 | 16 *i* | for every 64th record from the first: its sequence number (8), its offset in the file (8) |
 //! | | | zeros |
 //! | *f* - 12 | 4 | checksum of the bytes before |
 //! | *f* - 8 | 4 | length *f* of the footer |

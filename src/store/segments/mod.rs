@@ -50,6 +50,8 @@ mod volume;
 mod writer;
 
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;
 
 pub use entry::Encoding;

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::time::Duration;
 
-use super::age::Moment;
-use super::batch::Batch;
+use super::age::Stamp;
+use super::batch::{BATCH_BYTES_MAX, Batch};
 use super::entry::{self, Entry};
 use super::footer::Summary;
 use super::format::{
@@ -28,7 +27,7 @@ pub struct Recovery {
     pub records: u64,
     /// Segments that had no whole footer and were scanned record by record.
     pub scanned: u64,
-    /// Bytes at the end of the last segment that were no whole record and were cut off.
+    /// Bytes of the last segment that were no whole record and were cut out.
     pub torn_bytes: u64,
     /// Damaged bytes elsewhere, which were left as they are.
     pub damaged_bytes: u64,
@@ -54,7 +53,7 @@ impl Segment {
         Segment {
             first,
             records: summary.records,
-            size: Size { bytes, store_time: summary.store_time },
+            size: Size { bytes, store_time: summary.stamp.store_time },
             first_wall_us: summary.first_wall_us,
             last_wall_us: summary.last_wall_us,
         }
@@ -85,8 +84,8 @@ pub(super) struct Recovered {
     /// Closed segments, in order.
     pub segments: VecDeque<Segment>,
     pub tail: Option<Tail>,
-    /// The newest record.
-    pub last: Option<Moment>,
+    /// What was noted with the newest record; of no meaning where a write is expected.
+    pub last: Option<Stamp>,
     /// Records of the batch that are on the medium.
     pub found: Vec<(u64, u32)>,
     pub report: Recovery,
@@ -150,18 +149,20 @@ pub(super) fn recover(
                 continue;
             }
         };
-        if let Some(summary) = read_footer(&*content)? {
+        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
+        // A footer that was written when the last sync failed proves nothing.
+        let footer = if promised.is_none() { read_footer(&*content)? } else { None };
+        if let Some(summary) = footer {
             next = next.max(summary.last + 1);
-            recovered.last = Some(moment(&summary));
+            recovered.last = Some(summary.stamp);
             recovered.segments.push_back(Segment::new(first, &summary, content.length()?));
             continue;
         }
         let bytes = content.length()?;
-        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
         let scanned = scan(Scanner::new(content, start), promised.map(|promised| promised.bytes), batch)?;
         if scanned.summary.records > 0 {
             next = next.max(scanned.summary.last + 1);
-            recovered.last = Some(moment(&scanned.summary));
+            recovered.last = Some(scanned.summary.stamp);
         }
         recovered.report.scanned += 1;
         unsealed = Some(Unsealed { header, start, bytes, promised, scanned });
@@ -259,17 +260,26 @@ fn open_tail(
         scanned.found.clear();
         // Numbers of records that are in memory only are theirs again.
         next = if scanned.summary.records > 0 { scanned.summary.last + 1 } else { header.first };
-        recovered.last = match scanned.summary.records {
-            0 => recovered.segments.back().map(|segment| Moment {
-                store: segment.size.store_time,
-                monotonic: Duration::ZERO,
-                wall_us: segment.last_wall_us,
-            }),
-            _ => Some(moment(&scanned.summary)),
-        };
         if promised.bytes == 0 {
             folder.remove(&name)?;
             return Ok(next);
+        }
+    }
+    if scanned.damaged_bytes > 0 && promised.is_none() {
+        match write_anew(folder, &header, start) {
+            Ok((summary, whole)) => {
+                recovered.report.torn_bytes += scanned.damaged_bytes + (bytes - scanned.end);
+                recovered.found.extend(scanned.found);
+                let file = folder.append(&name)?;
+                let (first, classes) = (header.first, header.classes);
+                recovered.tail = Some(Tail { first, file, bytes: whole, summary, classes });
+                return Ok(next);
+            }
+            // Then the damage stays, and readers step over it.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                folder.remove(&format!("{name}{UNFINISHED}"))?;
+            }
+            Err(error) => return Err(error),
         }
     }
     let end = scanned.end.max(start);
@@ -291,8 +301,41 @@ fn open_tail(
     Ok(next)
 }
 
-fn moment(summary: &Summary) -> Moment {
-    Moment { store: summary.store_time, monotonic: summary.monotonic, wall_us: summary.last_wall_us }
+/// Writes the whole records of a segment to a new file in its place, so that what a power cut tore between them is not
+/// taken for damage later. Returns what is in it and its length.
+fn write_anew(folder: &mut dyn Folder, header: &Header, start: u64) -> io::Result<(Summary, u64)> {
+    let name = segment_name(header.first);
+    let unfinished = format!("{name}{UNFINISHED}");
+    let mut scanner = Scanner::new(folder.read(&name)?, start);
+    let mut file = folder.create(&unfinished)?;
+    let mut summary = Summary::default();
+    let mut chunk = Vec::new();
+    header.encode(&mut chunk);
+    let mut written = 0;
+    loop {
+        match scanner.next()? {
+            Step::Record { .. } => {
+                if let Ok(entry) = Entry::parse(&scanner.record) {
+                    summary.add(&entry, written + chunk.len() as u64);
+                    chunk.extend(&scanner.record);
+                }
+            }
+            Step::Damaged { .. } | Step::Footer => {}
+            Step::End { .. } => break,
+        }
+        if chunk.len() >= BATCH_BYTES_MAX {
+            file.append(&chunk)?;
+            written += chunk.len() as u64;
+            chunk.clear();
+        }
+    }
+    chunk.resize(chunk.len() + padding(written + chunk.len() as u64) as usize, 0);
+    file.append(&chunk)?;
+    written += chunk.len() as u64;
+    file.sync()?;
+    folder.rename(&unfinished, &name)?;
+    folder.sync()?;
+    Ok((summary, written))
 }
 
 /// The store's id: that of its file, else that of the newest segment, else a new one. The file is there afterwards.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::StoreOptions;
-use super::age::StoreTime;
+use super::age::{Stamp, StoreTime};
 use super::batch::{BATCH_BYTES_MAX, Batch};
 use super::budget::{Budget, SYNC_BYTES, day_start};
 use super::entry::{self, Entry, PIXELS_MAX, Place};
@@ -193,7 +193,7 @@ impl SegmentStore {
             return Err(StoreError::Waiting { folder: self.path.clone(), reason: wait.reason.clone() });
         }
         let now = self.now();
-        let place = Place { sequence: self.next, store_time: now };
+        let place = Place { sequence: self.next, stamp: self.stamp(now) };
         let before = self.batch.bytes.len();
         entry::encode(&mut self.batch.bytes, place, meta, mask, self.options.encoding, &self.classes)
             .map_err(|source| StoreError::Mask { frame: meta.frame, source })?;
@@ -287,6 +287,15 @@ impl SegmentStore {
     /// Store time.
     fn now(&mut self) -> Duration {
         self.time.now(self.clock.monotonic(), self.clock.wall_us())
+    }
+
+    fn stamp(&self, store_time: Duration) -> Stamp {
+        Stamp {
+            store_time,
+            monotonic: self.clock.monotonic(),
+            wall_us: self.clock.wall_us(),
+            written_today_bytes: self.budget.spent(),
+        }
     }
 
     fn within_budget(&mut self, now: Duration) -> Result<(), StoreError> {
@@ -546,11 +555,9 @@ impl SegmentStore {
             self.id = Some(id);
             self.time = StoreTime::new(last, self.clock.monotonic(), self.clock.wall_us());
             let now = self.now();
-            // What was written today before this start: the segments of today.
-            let today = |segment: &&Segment| segment.size.store_time >= day_start(now);
-            let sealed: u64 = segments.iter().filter(today).map(|segment| segment.size.bytes).sum();
-            let open = tail.as_ref().filter(|tail| tail.summary.store_time >= day_start(now));
-            let spent = sealed + open.map_or(0, |tail| tail.bytes);
+            let today = last.filter(|last| last.store_time >= day_start(now));
+            // The write with the last record came after its stamp.
+            let spent = today.map_or(0, |last| last.written_today_bytes + BLOCK + SYNC_BYTES);
             self.budget = Budget::new(self.options.write_bytes_per_day, now, spent);
         }
         // What is cut has been cut; what is in memory is written behind it.
@@ -559,7 +566,7 @@ impl SegmentStore {
         self.batch.leave_out(&found);
         let now = self.now();
         if !self.batch.is_empty() && self.batch.first < report.next_sequence {
-            self.batch.renumber(report.next_sequence, now);
+            self.batch.renumber(report.next_sequence, self.stamp(now));
         }
         let batch_end = if self.batch.is_empty() { 0 } else { self.batch.first + self.batch.records };
         self.next = self.next.max(report.next_sequence).max(batch_end);

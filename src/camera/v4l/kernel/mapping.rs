@@ -21,7 +21,8 @@ unsafe impl Send for Mapping {}
 impl Mapping {
     /// Maps the buffer that the driver keeps under this offset, for reading.
     pub(super) fn new(file: &OwnedFd, offset: u32, length: usize) -> io::Result<Mapping> {
-        let offset = offset.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        // The type of an offset is the processor's; a buffer's number in it is small.
+        let offset = offset as _;
         // SAFETY: the kernel chooses a free address, so no memory in use is replaced.
         let start =
             unsafe { v4l::v4l2::mmap(null_mut(), length, PROT_READ, MAP_SHARED, file.as_raw_fd(), offset)? };

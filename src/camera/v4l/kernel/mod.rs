@@ -119,7 +119,9 @@ impl Device for Camera {
     }
 
     fn set_control(&mut self, id: u32, value: i64) -> io::Result<()> {
-        let value = i32::try_from(value).map_err(|_| io::Error::from(Errno::RANGE))?;
+        // A bitmask goes up to its 32nd bit.
+        let bits = |_| u32::try_from(value).map(|bits| bits as i32);
+        let value = i32::try_from(value).or_else(bits).map_err(|_| io::Error::from(Errno::RANGE))?;
         ioctl(&self.file, &request::S_CTRL, &mut sys::v4l2_control { id, value })
     }
 

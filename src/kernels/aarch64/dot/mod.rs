@@ -1,7 +1,9 @@
 //! Kernels with dot products of four (ARMv8.2): Raspberry Pi 5, Jetson Orin, most phones.
 
 mod depthwise;
+mod direct;
 mod matrix;
+mod planes;
 mod tile;
 
 use core::ops::Range;
@@ -9,8 +11,8 @@ use core::ops::Range;
 use super::depthwise::run;
 use super::product;
 use crate::kernels::{
-    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedDepthwise, PackedMatrix, Patches,
-    Scratch,
+    Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedConv3x3, PackedDepthwise,
+    PackedMatrix, Patches, Scratch,
 };
 
 /// The kernels of [`Isa::NeonDot`]; a value exists only where the processor has the instructions.
@@ -38,7 +40,7 @@ impl Kernels for NeonDot {
     }
 
     fn matrix_scratch_bytes(&self, depth: usize) -> usize {
-        product::scratch_bytes(depth)
+        product::scratch_bytes::<tile::DotTiles>(depth)
     }
 
     fn matrix(
@@ -52,6 +54,27 @@ impl Kernels for NeonDot {
     ) {
         // SAFETY: `self` exists only where the processor has dot products; the sizes of `weights` are asserted.
         unsafe { product::run::<tile::DotTiles>(patches, weights, channels, epilogue, out, scratch) }
+    }
+
+    fn pack_conv3x3(&self, matrix: &Matrix) -> Option<PackedConv3x3> {
+        direct::pack(matrix)
+    }
+
+    fn conv3x3_scratch_bytes(&self, channels: usize) -> usize {
+        direct::scratch_bytes(channels)
+    }
+
+    fn conv3x3(
+        &self,
+        patches: &Patches,
+        weights: &PackedConv3x3,
+        channels: Range<usize>,
+        epilogue: &Epilogue,
+        out: &mut Output,
+        scratch: &mut Scratch,
+    ) {
+        // SAFETY: as above.
+        unsafe { direct::run(patches, weights, channels, epilogue, out, scratch) }
     }
 
     fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {

@@ -1,65 +1,34 @@
-//! Tiles of a matrix product with `sdot`: up to six pixels by up to sixteen channels, all sums in registers.
+//! Tiles of a matrix product with `sdot`: up to twelve pixels by eight channels, all sums in registers.
 //!
-//! Register use of the largest tile: 24 vectors of sums, 6 with sixteen values of each pixel, 2 with weights. A step of
-//! sixteen terms is 6 loads of values, 8 of weight pairs and 96 `sdot` (16 products each).
+//! Register use of the largest tile: 24 vectors of sums, 3 with four terms of twelve pixels, 4 with weights of eight terms.
+//! Eight terms are 3 loads and 48 `sdot` (16 products each).
 
 #![allow(unsafe_code)]
 
 use core::arch::aarch64::int32x4_t;
 use core::arch::asm;
 
-use super::super::product::{Panel, Places, Tiles, again, tiles};
+use super::super::product::{Panel, Places, Terms, Tiles, padded};
+use super::super::rounding::Mode;
+use super::planes;
 use crate::kernels::Q;
 
-/// `sdot` of term quad `$quad` of each pixel: register of values, then of sums.
-macro_rules! dots {
-    ($quad:literal, $weights:literal, [$($values:literal $sums:literal,)*]) => {
-        concat!($("sdot v", $sums, ".4s, v", $weights, ".16b, v", $values, ".4b[", $quad, "]\n",)*)
+/// `sdot` of four terms: registers of weights; for each pixel the register and place of its terms, then its sums.
+macro_rules! four {
+    ($a:literal $b:literal, [$([$values:literal $place:literal $low:literal $high:literal])*]) => {
+        concat!($(
+            "sdot v", $low, ".4s, v", $a, ".16b, v", $values, ".4b[", $place, "]\n",
+            "sdot v", $high, ".4s, v", $b, ".16b, v", $values, ".4b[", $place, "]\n",
+        )*)
     };
 }
 
-/// One quad of terms: weights of all channels of the panel against all pixels.
-macro_rules! quad {
-    ($quad:literal, [$first:tt]) => {
-        concat!("ldr q6, [{weights}], #16\n", dots!($quad, 6, $first))
-    };
-    ($quad:literal, [$($left:tt $right:tt)*]) => {
-        concat!($("ldp q6, q7, [{weights}], #32\n", dots!($quad, 6, $left), dots!($quad, 7, $right),)*)
-    };
-}
-
-/// Sixteen terms.
-macro_rules! sixteen {
-    ([$($values:literal $source:ident,)*], $columns:tt) => {
+/// Eight terms: two planes.
+macro_rules! eight {
+    ($values:literal, $pixels:tt) => {
         concat!(
-            $("ldr q", $values, ", [{", stringify!($source), "}], #16\n",)*
-            quad!(0, $columns), quad!(1, $columns), quad!(2, $columns), quad!(3, $columns)
-        )
-    };
-}
-
-/// A run of terms: 32 at a time, then sixteen, eight, four.
-macro_rules! run {
-    ([$($values:literal $source:ident,)*], $columns:tt) => {
-        concat!(
-            "lsr {left}, {run}, #5\n",
-            "cbz {left}, 3f\n",
-            "2:\n",
-            sixteen!([$($values $source,)*], $columns), sixteen!([$($values $source,)*], $columns),
-            "subs {left}, {left}, #1\n",
-            "b.ne 2b\n",
-            "3:\n",
-            "tbz {run}, #4, 4f\n",
-            sixteen!([$($values $source,)*], $columns),
-            "4:\n",
-            "tbz {run}, #3, 5f\n",
-            $("ldr d", $values, ", [{", stringify!($source), "}], #8\n",)*
-            quad!(0, $columns), quad!(1, $columns),
-            "5:\n",
-            "tbz {run}, #2, 6f\n",
-            $("ldr s", $values, ", [{", stringify!($source), "}]\n",)*
-            quad!(0, $columns),
-            "6:\n"
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{weights}], #64\n",
+            $values, four!(0 1, $pixels), $values, four!(2 3, $pixels),
         )
     };
 }
@@ -67,149 +36,171 @@ macro_rules! run {
 /// A function that computes the sums of some pixels against a panel.
 macro_rules! tile {
     (
-        $name:ident, pixels: $count:literal $pixels:tt, vectors: $vectors:literal, bias: [$($bias:literal,)*],
-        columns: $columns:tt, sums: [$([$($register:tt $sum:ident,)*],)*]
-    ) => {
-        tile! { @ $name, $count, $pixels, $pixels, $vectors, [$($bias,)*], $columns, [$([$($register $sum,)*],)*] }
-    };
-    (
-        @ $name:ident, $count:literal, [$($values:literal $source:ident,)*], $pixels:tt, $vectors:literal,
-        [$($bias:literal,)*], $columns:tt, [$([$($register:tt $sum:ident,)*],)*]
+        $name:ident, pixels: $count:literal, values: $values:literal, places: $places:tt, bias: [$($bias:literal,)*],
+        sums: [$([$low:tt $a:ident $high:tt $b:ident])*]
     ) => {
         /// # Safety
-        /// As [`Tiles::panel`].
+        /// As [`Tiles::panel`]; `values` are the planes of these pixels, `pitch` apart.
         #[inline(always)]
-        unsafe fn $name(panel: &Panel, sources: &[*const Q; $count]) -> [[int32x4_t; $vectors]; $count] {
-            $($(let mut $sum: int32x4_t;)*)*
-            let mut weights = panel.weights;
-            // SAFETY: reads bias, weights and values as the trait promises; writes registers only.
+        unsafe fn $name(panel: &Panel, values: *const u8, pitch: usize, terms: usize) -> [[int32x4_t; 2]; $count] {
+            $(let ($a, $b): (int32x4_t, int32x4_t);)*
+            // SAFETY: reads bias, weights and planes as the caller promises; writes registers only.
             unsafe {
                 asm!(
                     ".arch_extension dotprod",
                     $($bias,)*
-                    run!($pixels, $columns),
-                    $($source = inout(reg) sources[$values] => _,)*
-                    weights = inout(reg) weights,
+                    "lsr {left}, {terms}, #4",
+                    "cbz {left}, 3f",
+                    "2:",
+                    eight!($values, $places), eight!($values, $places),
+                    "subs {left}, {left}, #1",
+                    "b.ne 2b",
+                    "3:",
+                    "tbz {terms}, #3, 4f",
+                    eight!($values, $places),
+                    "4:",
+                    "tbz {terms}, #2, 5f",
+                    "ldp q0, q1, [{weights}]",
+                    $values, four!(0 1, $places),
+                    "5:",
+                    weights = inout(reg) panel.weights => _,
+                    values = inout(reg) values => _,
+                    pitch = in(reg) pitch,
+                    terms = in(reg) terms,
                     bias = in(reg) panel.bias,
-                    run = in(reg) panel.terms.run,
                     left = out(reg) _,
                     out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
-                    out("v7") _,
-                    $($(out($register) $sum,)*)*
+                    $(out($low) $a, out($high) $b,)*
                     options(readonly, nostack),
                 );
-                let mut run = 0;
-                while run < panel.terms.more {
-                    run += 1;
-                    let offset = panel.terms.offset(run);
-                    asm!(
-                        ".arch_extension dotprod",
-                        run!($pixels, $columns),
-                        $($source = inout(reg) again(&sources[$values]).wrapping_add(offset) => _,)*
-                        weights = inout(reg) weights,
-                        run = in(reg) panel.terms.run,
-                        left = out(reg) _,
-                        out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
-                        out("v7") _,
-                        $($(inout($register) $sum,)*)*
-                        options(readonly, nostack),
-                    );
-                }
             }
-            let _ = weights;
-            [$([$($sum,)*],)*]
+            [$([$a, $b],)*]
         }
     };
 }
 
 tile! {
-    tile_6x16, pixels: 6 [0 s0, 1 s1, 2 s2, 3 s3, 4 s4, 5 s5,], vectors: 4,
-    bias: [
-        "ldp q8, q9, [{bias}]", "ldp q10, q11, [{bias}, #32]", "ldp q12, q13, [{bias}]",
-        "ldp q14, q15, [{bias}, #32]", "ldp q16, q17, [{bias}]", "ldp q18, q19, [{bias}, #32]",
-        "ldp q20, q21, [{bias}]", "ldp q22, q23, [{bias}, #32]", "ldp q24, q25, [{bias}]",
-        "ldp q26, q27, [{bias}, #32]", "ldp q28, q29, [{bias}]", "ldp q30, q31, [{bias}, #32]",
+    tile_12, pixels: 12, values: "ld1 {{v4.16b, v5.16b, v6.16b}}, [{values}], {pitch}\n",
+    places: [
+        [4 0 8 9] [4 1 10 11] [4 2 12 13] [4 3 14 15] [5 0 16 17] [5 1 18 19] [5 2 20 21] [5 3 22 23]
+        [6 0 24 25] [6 1 26 27] [6 2 28 29] [6 3 30 31]
     ],
-    columns: [
-        [0 8, 1 12, 2 16, 3 20, 4 24, 5 28,] [0 9, 1 13, 2 17, 3 21, 4 25, 5 29,]
-        [0 10, 1 14, 2 18, 3 22, 4 26, 5 30,] [0 11, 1 15, 2 19, 3 23, 4 27, 5 31,]
+    bias: [
+        "ld1 {{v8.4s, v9.4s, v10.4s, v11.4s}}, [{bias}]", "ld1 {{v12.4s, v13.4s, v14.4s, v15.4s}}, [{bias}]",
+        "ld1 {{v16.4s, v17.4s, v18.4s, v19.4s}}, [{bias}]", "ld1 {{v20.4s, v21.4s, v22.4s, v23.4s}}, [{bias}]",
+        "ld1 {{v24.4s, v25.4s, v26.4s, v27.4s}}, [{bias}]", "ld1 {{v28.4s, v29.4s, v30.4s, v31.4s}}, [{bias}]",
     ],
     sums: [
-        ["v8" a, "v9" b, "v10" c, "v11" d,], ["v12" e, "v13" f, "v14" g, "v15" h,],
-        ["v16" i, "v17" j, "v18" k, "v19" l,], ["v20" m, "v21" n, "v22" o, "v23" p,],
-        ["v24" q, "v25" r, "v26" s, "v27" t,], ["v28" u, "v29" v, "v30" w, "v31" x,],
+        ["v8" a "v9" b] ["v10" c "v11" d] ["v12" e "v13" f] ["v14" g "v15" h] ["v16" i "v17" j] ["v18" k "v19" l]
+        ["v20" m "v21" n] ["v22" o "v23" p] ["v24" q "v25" r] ["v26" s "v27" t] ["v28" u "v29" v] ["v30" w "v31" x]
     ]
 }
 tile! {
-    tile_4x16, pixels: 4 [0 s0, 1 s1, 2 s2, 3 s3,], vectors: 4,
-    bias: [
-        "ldp q8, q9, [{bias}]", "ldp q10, q11, [{bias}, #32]", "ldp q12, q13, [{bias}]",
-        "ldp q14, q15, [{bias}, #32]", "ldp q16, q17, [{bias}]", "ldp q18, q19, [{bias}, #32]",
-        "ldp q20, q21, [{bias}]", "ldp q22, q23, [{bias}, #32]",
+    tile_8, pixels: 8, values: "ld1 {{v4.16b, v5.16b}}, [{values}], {pitch}\n",
+    places: [
+        [4 0 8 9] [4 1 10 11] [4 2 12 13] [4 3 14 15] [5 0 16 17] [5 1 18 19] [5 2 20 21] [5 3 22 23]
     ],
-    columns: [
-        [0 8, 1 12, 2 16, 3 20,] [0 9, 1 13, 2 17, 3 21,] [0 10, 1 14, 2 18, 3 22,] [0 11, 1 15, 2 19, 3 23,]
+    bias: [
+        "ld1 {{v8.4s, v9.4s, v10.4s, v11.4s}}, [{bias}]", "ld1 {{v12.4s, v13.4s, v14.4s, v15.4s}}, [{bias}]",
+        "ld1 {{v16.4s, v17.4s, v18.4s, v19.4s}}, [{bias}]", "ld1 {{v20.4s, v21.4s, v22.4s, v23.4s}}, [{bias}]",
     ],
     sums: [
-        ["v8" a, "v9" b, "v10" c, "v11" d,], ["v12" e, "v13" f, "v14" g, "v15" h,],
-        ["v16" i, "v17" j, "v18" k, "v19" l,], ["v20" m, "v21" n, "v22" o, "v23" p,],
+        ["v8" a "v9" b] ["v10" c "v11" d] ["v12" e "v13" f] ["v14" g "v15" h] ["v16" i "v17" j] ["v18" k "v19" l]
+        ["v20" m "v21" n] ["v22" o "v23" p]
     ]
 }
 tile! {
-    tile_1x16, pixels: 1 [0 s0,], vectors: 4,
-    bias: ["ldp q8, q9, [{bias}]", "ldp q10, q11, [{bias}, #32]",],
-    columns: [[0 8,] [0 9,] [0 10,] [0 11,]],
-    sums: [["v8" a, "v9" b, "v10" c, "v11" d,],]
-}
-tile! {
-    tile_6x8, pixels: 6 [0 s0, 1 s1, 2 s2, 3 s3, 4 s4, 5 s5,], vectors: 2,
+    tile_4, pixels: 4, values: "ld1 {{v4.16b}}, [{values}], {pitch}\n",
+    places: [[4 0 8 9] [4 1 10 11] [4 2 12 13] [4 3 14 15]],
     bias: [
-        "ldp q8, q9, [{bias}]", "ldp q12, q13, [{bias}]", "ldp q16, q17, [{bias}]", "ldp q20, q21, [{bias}]",
-        "ldp q24, q25, [{bias}]", "ldp q28, q29, [{bias}]",
+        "ld1 {{v8.4s, v9.4s, v10.4s, v11.4s}}, [{bias}]", "ld1 {{v12.4s, v13.4s, v14.4s, v15.4s}}, [{bias}]",
     ],
-    columns: [[0 8, 1 12, 2 16, 3 20, 4 24, 5 28,] [0 9, 1 13, 2 17, 3 21, 4 25, 5 29,]],
-    sums: [
-        ["v8" a, "v9" b,], ["v12" e, "v13" f,], ["v16" i, "v17" j,], ["v20" m, "v21" n,], ["v24" q, "v25" r,],
-        ["v28" u, "v29" v,],
-    ]
+    sums: [["v8" a "v9" b] ["v10" c "v11" d] ["v12" e "v13" f] ["v14" g "v15" h]]
 }
 tile! {
-    tile_1x8, pixels: 1 [0 s0,], vectors: 2, bias: ["ldp q8, q9, [{bias}]",], columns: [[0 8,] [0 9,]],
-    sums: [["v8" a, "v9" b,],]
-}
-tile! {
-    tile_6x4, pixels: 6 [0 s0, 1 s1, 2 s2, 3 s3, 4 s4, 5 s5,], vectors: 1,
-    bias: [
-        "ldr q8, [{bias}]", "ldr q12, [{bias}]", "ldr q16, [{bias}]", "ldr q20, [{bias}]", "ldr q24, [{bias}]",
-        "ldr q28, [{bias}]",
-    ],
-    columns: [[0 8, 1 12, 2 16, 3 20, 4 24, 5 28,]],
-    sums: [["v8" a,], ["v12" e,], ["v16" i,], ["v20" m,], ["v24" q,], ["v28" u,],]
-}
-tile! {
-    tile_1x4, pixels: 1 [0 s0,], vectors: 1, bias: ["ldr q8, [{bias}]",], columns: [[0 8,]], sums: [["v8" a,],]
+    tile_1, pixels: 1, values: "ld1 {{v4.s}}[0], [{values}], {pitch}\n",
+    places: [[4 0 8 9]],
+    bias: ["ld1 {{v8.4s, v9.4s}}, [{bias}]",],
+    sums: [["v8" a "v9" b]]
 }
 
 /// The tiles of this file.
 pub struct DotTiles;
 
-// SAFETY: the loops read sixteen, eight or four values at a time, never more than `run` behind an offset, and as many
-// weights for each channel of the panel as `pack` laid out; sums start with one bias a channel.
+/// Bytes of a plane of `pixels`.
+fn pitch(pixels: usize) -> usize {
+    4 * pixels.next_multiple_of(4)
+}
+
+// SAFETY: planes have as many terms as there are weights for each channel, and a tile reads its own pixels of them; sums
+// start with one bias a channel, which lie there twice.
 unsafe impl Tiles for DotTiles {
-    const CHANNELS: usize = 16;
-    const BIAS: usize = 1;
+    const CHANNELS: usize = 8;
+    const BIAS: usize = 2;
     const DEPTH: usize = 4;
     const RUN: usize = 4;
 
-    fn width(channels: usize) -> usize {
-        channels.next_power_of_two().max(4)
+    fn width(_: usize) -> usize {
+        Self::CHANNELS
+    }
+
+    fn prepared_bytes(pixels: usize, depth: usize) -> usize {
+        padded(depth, Self::DEPTH) / 4 * pitch(pixels)
+    }
+
+    unsafe fn prepare(terms: &Terms, places: &Places, length: usize, to: *mut u8) {
+        let pitch = pitch(length);
+        for run in 0..=terms.more {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let offset = terms.offset(run);
+                let source = |x: usize| places.sources[x].wrapping_add(offset);
+                planes::split(source, terms.run, length, to.add(run * terms.run / 4 * pitch), pitch);
+            }
+        }
     }
 
     unsafe fn panel(panel: &Panel, places: &Places, length: usize, first: usize) {
-        match panel.channels {
-            9.. => tiles!(panel, places, length, first, 6 tile_6x16, 4 tile_4x16, 1 tile_1x16),
-            5..=8 => tiles!(panel, places, length, first, 6 tile_6x8, 1 tile_1x8),
-            _ => tiles!(panel, places, length, first, 6 tile_6x4, 1 tile_1x4),
+        // SAFETY: the caller's promise.
+        unsafe {
+            match panel.target.mode {
+                Mode::Even => panel_as::<{ Mode::Even as usize }>(panel, places, length, first),
+                Mode::Odd => panel_as::<{ Mode::Odd as usize }>(panel, places, length, first),
+                Mode::Bounded => panel_as::<{ Mode::Bounded as usize }>(panel, places, length, first),
+                Mode::Added => panel_as::<{ Mode::Added as usize }>(panel, places, length, first),
+                Mode::Part => panel_as::<{ Mode::Part as usize }>(panel, places, length, first),
+                Mode::Any => panel_as::<{ Mode::Any as usize }>(panel, places, length, first),
+            }
         }
     }
+}
+
+/// [`Tiles::panel`] where `MODE` is the target's mode.
+///
+/// # Safety
+/// As there.
+unsafe fn panel_as<const MODE: usize>(panel: &Panel, places: &Places, length: usize, first: usize) {
+    let (pitch, terms) = (pitch(length), panel.terms.run * (panel.terms.more + 1));
+    let constants = panel.target.requantize.constants();
+    let mut done = 0;
+    macro_rules! tiles {
+        ($($count:literal $tile:ident),*) => {$(
+            while length - done >= $count {
+                // SAFETY: at least as many pixels are left; the rest is the caller's promise.
+                unsafe {
+                    let sums = $tile(panel, panel.prepared.add(4 * done), pitch, terms);
+                    let outs = &*places.outs.as_ptr().add(done).cast::<[*mut Q; $count]>();
+                    let step = outs[$count.min(2) - 1].offset_from_unsigned(outs[0]);
+                    // Rows never lie closer than pixels.
+                    if outs[$count - 1] == outs[0].wrapping_add(($count - 1) * step) {
+                        panel.target.store_row::<$count, MODE>(&constants, &sums, outs[0], step, first + done);
+                    } else {
+                        panel.target.store_as::<2, $count, MODE>(&constants, &sums, *outs, first + done);
+                    }
+                }
+                done += $count;
+            }
+        )*};
+    }
+    tiles!(12 tile_12, 8 tile_8, 4 tile_4, 1 tile_1);
 }

@@ -38,7 +38,7 @@ impl Kernels for NeonI8mm {
     }
 
     fn matrix_scratch_bytes(&self, depth: usize) -> usize {
-        product::scratch_bytes(depth)
+        product::scratch_bytes::<tile::MatrixTiles>(depth)
     }
 
     fn matrix(

@@ -33,7 +33,7 @@ impl Kernels for Neon {
     }
 
     fn matrix_scratch_bytes(&self, depth: usize) -> usize {
-        product::scratch_bytes(depth)
+        product::scratch_bytes::<tile::NeonTiles>(depth)
     }
 
     fn matrix(

@@ -8,6 +8,7 @@ pub(super) mod filter;
 pub(super) mod matrix;
 pub mod operators;
 pub(super) mod panel;
+mod pixels;
 mod product;
 mod products;
 pub(super) mod requantize;

@@ -43,7 +43,7 @@ pub fn table_in_place(tables: &[Q], values: &mut [Q]) {
 }
 
 /// 256 entries, in parts of 16, each twice: a vector is looked up in halves.
-struct Table {
+pub(super) struct Table {
     parts: [__m256i; 16],
 }
 
@@ -51,7 +51,7 @@ impl Table {
     /// # Safety
     /// The processor has AVX2.
     #[inline(always)]
-    unsafe fn new(entries: &[Q; 256]) -> Table {
+    pub(super) unsafe fn new(entries: &[Q; 256]) -> Table {
         // SAFETY: AVX2 by this function's contract; 16 bytes are read from 0, 16, ... 240 of 256.
         unsafe {
             let mut parts = [_mm256_setzero_si256(); 16];
@@ -67,7 +67,7 @@ impl Table {
     /// # Safety
     /// The processor has AVX2.
     #[inline(always)]
-    unsafe fn look_up(&self, values: __m256i) -> __m256i {
+    pub(super) unsafe fn look_up(&self, values: __m256i) -> __m256i {
         // SAFETY: AVX2 by this function's contract.
         unsafe {
             let low = _mm256_and_si256(values, _mm256_set1_epi8(0x0F));

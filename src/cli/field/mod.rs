@@ -1,0 +1,88 @@
+//! `sedge run --config`: a camera that runs for months.
+//!
+//! `parts` makes the pipeline's parts of the configuration; `watch` stands beside it while it runs: signals, status,
+//! governor, watchdog.
+
+mod parts;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sedge::clock::SystemClock;
+use sedge::config::Config;
+use sedge::pipeline::{Pipeline, Segmenter, Settings};
+use sedge::status::{Heartbeats, Told};
+use sha2::{Digest, Sha256};
+
+use super::model::ModelArgs;
+use watch::Watch;
+
+/// What `sedge run` was told beside the configuration.
+pub struct Overrides {
+    pub source: Option<String>,
+    pub out: Option<PathBuf>,
+    pub frames: Option<u64>,
+    pub options: sedge::engine::Options,
+    /// Whether `options.threads` was given.
+    pub has_threads: bool,
+    pub mask_size: sedge::pipeline::MaskSize,
+    pub json: bool,
+}
+
+pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::Result<()> {
+    let mut config = Config::read(path).map_err(|error| super::usage(&error.to_string()))?;
+    apply(&mut config, &overrides);
+    let mut options = overrides.options;
+    if let (Some(threads), false) = (config.model.threads, overrides.has_threads) {
+        options.threads = threads;
+    }
+    model.model = model.model.or_else(|| config.model.path.clone());
+    let file = model.bytes()?;
+    let mut hash = [0; 8];
+    hash.copy_from_slice(&Sha256::digest(&file)[..8]);
+    drop(file);
+    let (model, card) = model.load()?;
+    let segmenter = Segmenter::with_options(&model, &card, overrides.mask_size, &options)?;
+
+    let told = Arc::new(Told::new(SystemClock, super::say));
+    let heartbeats = Heartbeats::new(SystemClock);
+    let shared = parts::Shared::new(&config, segmenter.classes())?;
+    let made = parts::make(&config, segmenter, &shared, &told, &heartbeats)?;
+    super::say(&format!(
+        "{} -> {} -> {}, as {} says",
+        made.source.info().name,
+        model.origin,
+        config.store.path.display(),
+        path.display()
+    ));
+    let camera = made.source.info().name.clone();
+    let settings = Settings { frames_max: overrides.frames, model: hash, ..Settings::default() };
+    let pipeline = Pipeline::start(made, settings)?;
+    let watch = Watch { path, overrides: &overrides, pipeline: &pipeline, heartbeats, told, shared };
+    let outcome = watch.run(config, camera, model.origin.clone(), hash);
+    let (summary, ended) = pipeline.finish(super::run::STOP_LIMIT);
+    if overrides.json {
+        let figures = serde_json::json!({
+            "frames": summary.frames, "stored": summary.stored, "broken": summary.broken,
+            "dropped": summary.dropped, "unsaved": summary.unsaved, "refused": summary.refused,
+            "fps": summary.fps(), "bytes_written": summary.bytes_written,
+            "latency_p50_ms": summary.latency.percentile_ms(50.0),
+            "latency_p99_ms": summary.latency.percentile_ms(99.0),
+        });
+        super::print(&format!("{figures}\n"))?;
+    }
+    super::say(&format!("{} frames, {} masks stored", summary.frames, summary.stored));
+    outcome?;
+    Ok(ended?)
+}
+
+/// Puts options of the command line over those of the file.
+fn apply(config: &mut Config, overrides: &Overrides) {
+    if let Some(source) = &overrides.source {
+        config.camera.source.clone_from(source);
+    }
+    if let Some(out) = &overrides.out {
+        config.store.path.clone_from(out);
+    }
+}

@@ -1,0 +1,244 @@
+//! From a configuration to the parts of a pipeline.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sedge::camera::{self, Geometry, Rotation, Source, Turned, V4l, V4lOptions};
+use sedge::clock::SystemClock;
+use sedge::config::{self, CameraConfig, Config, DisplayConfig, SaveConfig, SaveEvery, StoreConfig, StoreFormat};
+use sedge::display::{self, Display};
+use sedge::mask::Class;
+use sedge::overlay::{self, Statistics};
+use sedge::pipeline::{DurableStore, Parts, PictureFolder, Segmenter, Sink, Viewer};
+use sedge::status::{Heartbeats, Told};
+use sedge::store::rules::{SavingOptions, SavingRules};
+use sedge::store::{Encoding, Existing, MaskFolder, Recovery, SegmentStore, StoreOptions, Sync};
+
+/// Time between two pictures on the display.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+
+/// What the watcher changes while the pipeline runs.
+#[derive(Clone)]
+pub struct Shared {
+    rules: Arc<Mutex<SavingRules>>,
+    display: Arc<Mutex<Shown>>,
+    classes: Arc<[Class]>,
+}
+
+/// What the display says beside the picture.
+#[derive(Default)]
+pub struct Shown {
+    pub parts: overlay::Parts,
+    pub fps: f64,
+    pub dropped: u64,
+    pub stored_bytes: u64,
+    pub free_bytes: Option<u64>,
+    pub temperature_c: Option<f64>,
+    pub store: String,
+    pub is_store_failing: bool,
+}
+
+impl Shared {
+    pub fn new(config: &Config, classes: &[Class]) -> anyhow::Result<Shared> {
+        let rules = SavingRules::new(saving(&config.save, classes)?);
+        let shown = Shown { parts: shown_parts(&config.display), ..Shown::default() };
+        Ok(Shared {
+            rules: Arc::new(Mutex::new(rules)),
+            display: Arc::new(Mutex::new(shown)),
+            classes: classes.into(),
+        })
+    }
+
+    /// Takes over what a new configuration says.
+    pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        *lock(&self.rules) = SavingRules::new(saving(&config.save, &self.classes)?);
+        self.shown().parts = shown_parts(&config.display);
+        Ok(())
+    }
+
+    pub fn shown(&self) -> MutexGuard<'_, Shown> {
+        lock(&self.display)
+    }
+}
+
+/// What is behind the locks is whole at any time, so a panic elsewhere does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn make(
+    config: &Config,
+    segmenter: Segmenter,
+    shared: &Shared,
+    told: &Arc<Told>,
+    heartbeats: &Heartbeats,
+) -> anyhow::Result<Parts> {
+    let [_, channels, height, width] = segmenter.input_shape();
+    let source = source(&config.camera, (width as u32, height as u32), channels == 1)?;
+    let sink = sink(&config.store, segmenter.classes())?;
+    let viewer = viewer(&config.display, shared, told)?;
+    let rules = Arc::clone(&shared.rules);
+    Ok(Parts {
+        source,
+        segment: Box::new(segmenter),
+        sink,
+        rules: Box::new(move |monotonic, histogram| lock(&rules).decide(monotonic, histogram).is_some()),
+        clock: Arc::new(SystemClock),
+        heartbeats: heartbeats.clone(),
+        viewer,
+    })
+}
+
+fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Result<Box<dyn Source>> {
+    let geometry = Geometry {
+        crop: config.crop.map(|crop| camera::Crop {
+            x: crop.x,
+            y: crop.y,
+            width: crop.width,
+            height: crop.height,
+        }),
+        mirror: match config.mirror {
+            config::Mirror::None => camera::Mirror::None,
+            config::Mirror::Horizontal => camera::Mirror::Horizontal,
+            config::Mirror::Vertical => camera::Mirror::Vertical,
+            config::Mirror::Both => camera::Mirror::Both,
+        },
+        rotation: match config.rotate {
+            config::Rotate::None => Rotation::None,
+            config::Rotate::Quarter => Rotation::Quarter,
+            config::Rotate::Half => Rotation::Half,
+            config::Rotate::ThreeQuarters => Rotation::ThreeQuarters,
+        },
+    };
+    if !config.source.starts_with("v4l:") {
+        return Ok(Box::new(Turned::new(camera::open(&config.source)?, geometry)));
+    }
+    let mut options = V4lOptions::parse(&config.source)?;
+    options.width = options.width.or(config.width);
+    options.height = options.height.or(config.height);
+    options.fps = options.fps.or(config.fps);
+    if let (None, Some(format)) = (options.encoding, &config.format) {
+        options.encoding = Some(format.parse().map_err(|reason: String| super::super::usage(&format!("camera.format: {reason}")))?);
+    }
+    let controls = config.controls.iter().map(|(name, value)| match *value {
+        config::Control::Number(number) => (name.clone(), number),
+        config::Control::Switch(on) => (name.clone(), i64::from(on)),
+    });
+    options.controls.extend(controls);
+    if geometry != Geometry::default() {
+        options.geometry = geometry;
+    }
+    // A camera on a pole may be plugged in later.
+    let options = V4lOptions { input: Some(input), gray, timeout: config.timeout, wait: true, ..options };
+    Ok(Box::new(V4l::open(options)?))
+}
+
+fn sink(config: &StoreConfig, classes: &[Class]) -> anyhow::Result<Box<dyn Sink>> {
+    if config.format == StoreFormat::Png {
+        let existing = if config.path.join("index.jsonl").exists() { Existing::Append } else { Existing::Refuse };
+        let folder = MaskFolder::create(&config.path, classes, existing)?;
+        return Ok(Box::new(PictureFolder::new(folder, classes)));
+    }
+    let options = StoreOptions {
+        encoding: match config.encoding {
+            config::Encoding::Rle => Encoding::Rle,
+            config::Encoding::Png => Encoding::Png,
+        },
+        sync: match config.sync {
+            config::Sync::Record => Sync::Record,
+            config::Sync::Close => Sync::Close,
+            config::Sync::Interval(time) => Sync::Every(time),
+        },
+        segment_bytes: config.segment_bytes,
+        max_bytes: config.max_bytes,
+        max_age: config.max_age,
+        min_free_bytes: config.min_free_bytes,
+        mount: config.mount.clone(),
+        mount_uuid: config.mount_uuid.clone(),
+        write_bytes_per_day: config.write_bytes_per_day,
+        ..StoreOptions::default()
+    };
+    let (store, recovery) = SegmentStore::open(&config.path, classes, options, Box::new(SystemClock))?;
+    if recovery.records > 0 || recovery.torn_bytes > 0 {
+        super::super::say(&format!("{}: {}", config.path.display(), found(&recovery)));
+    }
+    Ok(Box::new(DurableStore::new(store, &config.path)))
+}
+
+/// What an earlier run has left, in words.
+fn found(recovery: &Recovery) -> String {
+    let mut text = format!("going on after {} masks in {} segments", recovery.records, recovery.segments);
+    if recovery.torn_bytes > 0 {
+        text += &format!("; {} bytes that a power cut tore are cut off", recovery.torn_bytes);
+    }
+    if recovery.damaged_bytes > 0 {
+        text += &format!("; {} damaged bytes are left as they are", recovery.damaged_bytes);
+    }
+    if recovery.foreign > 0 {
+        text += &format!("; {} files are no segments of this store", recovery.foreign);
+    }
+    text
+}
+
+fn viewer(config: &DisplayConfig, shared: &Shared, told: &Arc<Told>) -> anyhow::Result<Option<Viewer>> {
+    let Some(device) = &config.device else {
+        return Ok(None);
+    };
+    let output = display::open(device)?;
+    let mut display = Display::new(output, shown_parts(config), SHOW_EVERY, Box::new(SystemClock));
+    let (shared, told) = (shared.clone(), Arc::clone(told));
+    let clock = SystemClock;
+    Ok(Some(Box::new(move |frame, mask| {
+        if !display.is_due() {
+            return;
+        }
+        let shown = shared.shown();
+        display.set_parts(shown.parts);
+        let store = shown.store.clone();
+        let statistics = Statistics {
+            wall_us: sedge::clock::Clock::wall_us(&clock),
+            fps: shown.fps,
+            dropped: shown.dropped,
+            stored_bytes: shown.stored_bytes,
+            free_bytes: shown.free_bytes,
+            temperature_c: shown.temperature_c,
+            store: &store,
+            is_store_failing: shown.is_store_failing,
+        };
+        drop(shown);
+        match display.show(frame, mask, &shared.classes, statistics) {
+            Some(display::Event::Lost(error)) => told.begins("display", &format!("no display: {error}")),
+            Some(display::Event::Back) => told.ends("display", "the display works again"),
+            Some(display::Event::Ended(error)) => told.begins("display", &format!("no display any more: {error}")),
+            None => {}
+        }
+    })))
+}
+
+fn shown_parts(config: &DisplayConfig) -> overlay::Parts {
+    overlay::Parts { overlay: config.overlay, legend: config.legend, statistics: config.statistics }
+}
+
+/// The rules, with classes by their ids.
+fn saving(config: &SaveConfig, classes: &[Class]) -> anyhow::Result<SavingOptions> {
+    let mut appearing = Vec::new();
+    for name in &config.classes {
+        match classes.iter().find(|class| class.name.eq_ignore_ascii_case(name)) {
+            Some(class) => appearing.push(class.id),
+            None => {
+                let known: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+                let message =
+                    format!("save.classes: the model knows no class {name:?}; it knows {}", known.join(", "));
+                return Err(super::super::usage(&message));
+            }
+        }
+    }
+    let chooses = config.change.is_some() || !appearing.is_empty();
+    let every = match config.every {
+        SaveEvery::Interval(time) => Some(time),
+        // Every frame would leave nothing for the other rules to choose.
+        SaveEvery::Frame if chooses => None,
+        SaveEvery::Frame => Some(Duration::ZERO),
+    };
+    Ok(SavingOptions { every, change: config.change, appearing, ..SavingOptions::default() })
+}

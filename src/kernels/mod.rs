@@ -20,6 +20,7 @@
 #[cfg(test)]
 mod conformance;
 pub mod generic;
+#[cfg(target_arch = "aarch64")]
 mod image;
 mod isa;
 mod matrix;

@@ -33,6 +33,7 @@
 mod age;
 mod batch;
 mod budget;
+mod connect;
 mod entry;
 mod footer;
 mod format;

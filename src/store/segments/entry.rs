@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use super::age::Stamp;
-use super::format::{Fields, RECORD_MARK, is_whole, nanoseconds, push_checksum};
+use super::format::{Fields, RECORD_MARK, is_whole, nanoseconds};
 use super::header::cut;
 use super::rle;
 use crate::mask::{Class, Mask, png};
@@ -212,13 +212,13 @@ pub(super) fn identity(record: &[u8]) -> Option<(u64, u32)> {
     Some((sequence, u32::from_le_bytes(*checksum)))
 }
 
-/// Appends the checksum to a record whose fields a test has changed.
+/// Makes the checksums right of a record whose fields a test has changed.
 #[cfg(test)]
 pub(super) fn reseal(record: &mut Vec<u8>) {
     record.truncate(record.len() - 4);
     let head = crc32fast::hash(&record[..16]);
     record[16..20].copy_from_slice(&head.to_le_bytes());
-    push_checksum(record, 0);
+    super::format::push_checksum(record, 0);
 }
 
 #[cfg(test)]

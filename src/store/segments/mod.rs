@@ -1,6 +1,7 @@
 //! The durable mask store of a field camera: records in segments that survive power cuts, full disks and pulled cards.
 //!
-//! [`SegmentStore`] writes, [`read_store`] reads, [`verify`] checks. The bytes are described in `format.rs`.
+//! [`SegmentStore`] writes, [`read_store`] reads, [`verify`] checks. [`mod@format`] describes the bytes, so
+//! that a reader can be written from it.
 //!
 //! # The promise
 //!
@@ -33,9 +34,10 @@
 mod age;
 mod batch;
 mod budget;
+mod connect;
 mod entry;
 mod footer;
-mod format;
+pub mod format;
 mod header;
 mod options;
 mod quota;

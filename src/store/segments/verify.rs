@@ -50,7 +50,7 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
 pub fn verify_on(volume: &dyn Volume, folder: &Path) -> Result<Report, StoreError> {
     let mut reader = StoreReader::open_on(volume, folder)?;
     let mut report = Report::default();
-    while let Some(next) = reader.next() {
+    for next in reader.by_ref() {
         match next {
             Ok(stored) => {
                 report.records += 1;

@@ -8,101 +8,84 @@ use std::time::Duration;
 use super::StoreOptions;
 use super::age::{Stamp, StoreTime};
 use super::batch::{BATCH_BYTES_MAX, Batch};
-use super::budget::{Budget, SYNC_BYTES, day_start};
+use super::budget::{Budget, SYNC_BYTES};
+use super::connect::Trouble;
 use super::entry::{self, Entry, PIXELS_MAX, Place};
-use super::footer::TAIL_BYTES;
 use super::format::{BLOCK, StoreId, UNFINISHED, padding, segment_name};
 use super::header::{Header, cut};
 use super::quota::{self, Situation};
 use super::real::RealVolume;
-use super::recover::{Expected, Recovered, Recovery, Segment, Tail, Unrecovered, recover};
+use super::recover::{Expected, Recovery, Segment, Tail};
 use super::status::{StoreEvent, StoreState, StoreStatus, Stored, WaitReason};
-use super::volume::{Folder, OpenError, Volume};
+use super::volume::{Folder, Volume};
 use crate::clock::Clock;
 use crate::mask::{Class, Mask};
 use crate::store::{RecordMeta, StoreError};
 
-/// First and longest pause between two tries to open the folder again.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Most events that wait to be fetched; older ones are forgotten.
 const EVENTS_MAX: usize = 16;
 
 /// A store of segments that is open for writing; see [`super`] for what it promises.
 pub struct SegmentStore {
-    volume: Box<dyn Volume>,
-    path: PathBuf,
-    classes: Vec<Class>,
-    options: StoreOptions,
-    clock: Box<dyn Clock>,
+    pub(super) volume: Box<dyn Volume>,
+    pub(super) path: PathBuf,
+    pub(super) classes: Vec<Class>,
+    pub(super) options: StoreOptions,
+    pub(super) clock: Box<dyn Clock>,
     /// The folder, while it can be written to.
-    opened: Option<Opened>,
-    wait: Option<Wait>,
-    batch: Batch,
+    pub(super) opened: Option<Opened>,
+    pub(super) wait: Option<Wait>,
+    pub(super) batch: Batch,
     /// Sequence number of the next mask.
-    next: u64,
+    pub(super) next: u64,
     /// Set from before a write until it has succeeded.
-    expected: Option<Expected>,
+    pub(super) expected: Option<Expected>,
     /// The id of the store, once it was open.
-    id: Option<StoreId>,
-    time: StoreTime,
-    budget: Budget,
+    pub(super) id: Option<StoreId>,
+    pub(super) time: StoreTime,
+    pub(super) budget: Budget,
     /// Masks refused for the budget since it was spent; `None` while it is not.
-    over_budget: Option<u64>,
-    counts: Counts,
-    events: VecDeque<StoreEvent>,
+    pub(super) over_budget: Option<u64>,
+    pub(super) counts: Counts,
+    pub(super) events: VecDeque<StoreEvent>,
     /// What is written next, kept for its memory.
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
 }
 
 /// An open folder.
-struct Opened {
-    folder: Box<dyn Folder>,
-    id: StoreId,
+pub(super) struct Opened {
+    pub folder: Box<dyn Folder>,
+    pub id: StoreId,
     /// Closed segments, in order.
-    segments: VecDeque<Segment>,
-    tail: Option<OpenTail>,
+    pub segments: VecDeque<Segment>,
+    pub tail: Option<OpenTail>,
 }
 
-struct OpenTail {
-    tail: Tail,
-    /// Store time at which it was begun or taken up.
-    since: Duration,
+pub(super) struct OpenTail {
+    pub tail: Tail,
+    /// Store time of its first record, or at which it was taken up.
+    pub since: Duration,
 }
 
-struct Wait {
-    reason: WaitReason,
-    since: Duration,
-    pause: Duration,
+pub(super) struct Wait {
+    pub reason: WaitReason,
+    pub since: Duration,
+    pub pause: Duration,
     /// Monotonic time of the next try.
-    retry_at: Duration,
+    pub retry_at: Duration,
     /// Kinds of reasons that were told, as bits.
-    told: u8,
-    refused_before: u64,
+    pub told: u8,
+    pub refused_before: u64,
 }
 
 #[derive(Default)]
-struct Counts {
-    records: u64,
-    listed: u64,
-    refused_waiting: u64,
-    refused_budget: u64,
-    written_bytes: u64,
-    deleted_segments: u64,
-}
-
-/// Why a try to open the folder failed.
-enum Trouble {
-    /// What may end by itself.
-    Wait(WaitReason),
-    /// What somebody must change.
-    Wrong(StoreError),
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Trouble {
-        Trouble::Wait(error.into())
-    }
+pub(super) struct Counts {
+    pub records: u64,
+    pub listed: u64,
+    pub refused_waiting: u64,
+    pub refused_budget: u64,
+    pub written_bytes: u64,
+    pub deleted_segments: u64,
 }
 
 impl SegmentStore {
@@ -285,11 +268,11 @@ impl SegmentStore {
     }
 
     /// Store time.
-    fn now(&mut self) -> Duration {
+    pub(super) fn now(&mut self) -> Duration {
         self.time.now(self.clock.monotonic(), self.clock.wall_us())
     }
 
-    fn stamp(&self, store_time: Duration) -> Stamp {
+    pub(super) fn stamp(&self, store_time: Duration) -> Stamp {
         Stamp {
             store_time,
             monotonic: self.clock.monotonic(),
@@ -360,7 +343,7 @@ impl SegmentStore {
     }
 
     /// Puts the batch on the medium.
-    fn flush(&mut self) -> Result<(), WaitReason> {
+    pub(super) fn flush(&mut self) -> Result<(), WaitReason> {
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -410,7 +393,8 @@ impl SegmentStore {
                 opened.folder.sync()?;
                 syncs = 2;
                 let tail = Tail { first, file, bytes: written, summary, classes: self.classes.clone() };
-                opened.tail = Some(OpenTail { tail, since: now });
+                let age = self.clock.monotonic().saturating_sub(self.batch.since);
+                opened.tail = Some(OpenTail { tail, since: now.saturating_sub(age) });
             }
         }
         self.expected = None;
@@ -426,7 +410,7 @@ impl SegmentStore {
     }
 
     /// Writes the open segment's footer.
-    fn seal(&mut self) -> Result<(), WaitReason> {
+    pub(super) fn seal(&mut self) -> Result<(), WaitReason> {
         let Some(opened) = &mut self.opened else {
             return Ok(());
         };
@@ -479,108 +463,7 @@ impl SegmentStore {
         Err(WaitReason::Full { free_bytes: free, needed_bytes })
     }
 
-    /// Gives the folder up and waits.
-    fn wait_for(&mut self, reason: WaitReason) {
-        self.opened = None;
-        let now = self.clock.monotonic();
-        let refused_before = self.counts.refused_waiting;
-        let wait = self.wait.get_or_insert(Wait {
-            reason: reason.clone(),
-            since: now,
-            pause: PAUSE_MIN / 2,
-            retry_at: now,
-            told: 0,
-            refused_before,
-        });
-        wait.pause = (wait.pause * 2).min(PAUSE_MAX);
-        wait.retry_at = now + wait.pause;
-        wait.reason = reason.clone();
-        let bit = 1 << reason.kind();
-        if wait.told & bit == 0 {
-            wait.told |= bit;
-            self.tell(StoreEvent::Waiting(reason));
-        }
-    }
-
-    fn try_again(&mut self) {
-        let tried = self.connect().and_then(|recovery| {
-            self.flush().map_err(Trouble::Wait)?;
-            Ok(recovery)
-        });
-        match tried {
-            Ok(recovery) => {
-                if let Some(wait) = self.wait.take() {
-                    let waited = self.clock.monotonic().saturating_sub(wait.since);
-                    let refused = self.counts.refused_waiting - wait.refused_before;
-                    self.tell(StoreEvent::Resumed { waited, refused, recovery });
-                }
-            }
-            Err(Trouble::Wait(reason)) => self.wait_for(reason),
-            // A store that was running waits for whoever put things wrong.
-            Err(Trouble::Wrong(error)) => self.wait_for(WaitReason::Failing(error.to_string())),
-        }
-    }
-
-    /// Opens the folder and takes up what is in it.
-    fn connect(&mut self) -> Result<Recovery, Trouble> {
-        let mut folder = match self.volume.open(&self.path, &self.options.rule(), true) {
-            Ok(folder) => folder,
-            Err(OpenError::Io(error)) if is_wrong(&error) => {
-                return Err(Trouble::Wrong(StoreError::disk("open the folder", &self.path)(error)));
-            }
-            Err(other) => return Err(Trouble::Wait(other.into())),
-        };
-        if !folder.lock()? {
-            return Err(Trouble::Wait(WaitReason::InUse));
-        }
-        let recovered = recover(&mut *folder, self.expected, &self.batch).map_err(|error| match error {
-            Unrecovered::Io(error) if is_wrong(&error) => {
-                Trouble::Wrong(StoreError::disk("take up the store in", &self.path)(error))
-            }
-            Unrecovered::Io(error) => error.into(),
-            Unrecovered::Version(first, version) => {
-                Trouble::Wrong(StoreError::Version { path: self.path.join(segment_name(first)), version })
-            }
-        })?;
-        Ok(self.take_up(folder, recovered)?)
-    }
-
-    /// Goes on after what was found.
-    fn take_up(&mut self, folder: Box<dyn Folder>, recovered: Recovered) -> Result<Recovery, WaitReason> {
-        let Recovered { id, segments, tail, last, found, report } = recovered;
-        if self.id != Some(id) {
-            if self.id.is_some() {
-                self.tell(StoreEvent::OtherStore);
-            }
-            self.id = Some(id);
-            self.time = StoreTime::new(last, self.clock.monotonic(), self.clock.wall_us());
-            let now = self.now();
-            let today = last.filter(|last| last.store_time >= day_start(now));
-            // The write with the last record came after its stamp.
-            let spent = today.map_or(0, |last| last.written_today_bytes + BLOCK + SYNC_BYTES);
-            self.budget = Budget::new(self.options.write_bytes_per_day, now, spent);
-        }
-        // What is cut has been cut; what is in memory is written behind it.
-        self.expected = None;
-        self.counts.listed += found.len() as u64;
-        self.batch.leave_out(&found);
-        let now = self.now();
-        if !self.batch.is_empty() && self.batch.first < report.next_sequence {
-            self.batch.renumber(report.next_sequence, self.stamp(now));
-        }
-        let batch_end = if self.batch.is_empty() { 0 } else { self.batch.first + self.batch.records };
-        self.next = self.next.max(report.next_sequence).max(batch_end);
-        let same_classes = tail.as_ref().is_none_or(|tail| tail.classes == self.classes);
-        let tail = tail.map(|tail| OpenTail { tail, since: now });
-        self.opened = Some(Opened { folder, id, segments, tail });
-        let full = |tail: &OpenTail| tail.tail.bytes + TAIL_BYTES as u64 >= self.options.seal_bytes();
-        if !same_classes || self.opened.as_ref().and_then(|opened| opened.tail.as_ref()).is_some_and(full) {
-            self.seal()?;
-        }
-        Ok(report)
-    }
-
-    fn tell(&mut self, event: StoreEvent) {
+    pub(super) fn tell(&mut self, event: StoreEvent) {
         if self.events.len() == EVENTS_MAX {
             self.events.pop_front();
         }
@@ -604,18 +487,6 @@ impl Opened {
             self.segments.push_back(Segment::new(tail.first, &tail.summary, tail.bytes));
         }
     }
-}
-
-impl From<WaitReason> for Trouble {
-    fn from(reason: WaitReason) -> Trouble {
-        Trouble::Wait(reason)
-    }
-}
-
-/// Whether somebody must change something before a folder can be opened.
-fn is_wrong(error: &io::Error) -> bool {
-    use io::ErrorKind::{AlreadyExists, InvalidInput, IsADirectory, NotADirectory, PermissionDenied};
-    matches!(error.kind(), AlreadyExists | InvalidInput | IsADirectory | NotADirectory | PermissionDenied)
 }
 
 #[cfg(test)]

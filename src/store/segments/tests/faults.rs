@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::*;
-use crate::store::segments::simulated::Failure;
+use crate::store::segments::simulated::{Disk, Failure};
 use crate::store::segments::{StoreEvent, StoreState, Sync, TICK_MAX, WaitReason};
 
 fn options() -> StoreOptions {
@@ -144,9 +144,10 @@ fn survives(card: &Simulated, kept: Range<u64>) -> Result<(), String> {
 
 #[test]
 fn waits_and_goes_on() {
-    type Change = fn(&mut super::super::simulated::Disk);
+    type Change = fn(&mut Disk);
+    type Case = (&'static str, Change, Change, fn(&WaitReason) -> bool);
     // What happens to the card, what mends it, and the kind of wait.
-    let cases: [(&str, Change, Change, fn(&WaitReason) -> bool); 4] = [
+    let cases: [Case; 4] = [
         (
             "a foreign file fills the card",
             |disk| disk.foreign_bytes = 1 << 20,
@@ -352,7 +353,8 @@ fn a_spent_budget_is_renewed_the_next_day() {
 
 #[test]
 fn wrong_usage_is_told_apart() {
-    let wrong_options: [(&str, fn(&mut StoreOptions)); 6] = [
+    type Case = (&'static str, fn(&mut StoreOptions));
+    let wrong_options: [Case; 6] = [
         ("segment_bytes", |options| options.segment_bytes = 100),
         ("max_bytes", |options| options.max_bytes = Some(1000)),
         ("max_age", |options| options.max_age = Some(Duration::ZERO)),

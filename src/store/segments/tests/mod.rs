@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, on real folders and on the simulated card.
 
 mod crash;
+mod damage;
 mod faults;
 mod real;
 mod soak;
@@ -38,7 +39,7 @@ fn frame(seed: u64) -> (RecordMeta, Mask) {
         tune_generation: random.next() as u32,
         latency: Duration::from_micros(random.next() >> 40),
         throttle: Throttle(random.next() as u16),
-        name: (seed % 3 == 0).then(|| format!("frame {seed}")),
+        name: seed.is_multiple_of(3).then(|| format!("frame {seed}")),
     };
     (meta, Mask { width: 12, height: 8, data })
 }

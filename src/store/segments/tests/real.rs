@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::clock::ManualClock;
 use crate::mask::{Class, Mask, classes_from_names};
-use crate::store::segments::{SegmentStore, StoreOptions, read_store, verify};
-use crate::store::{RecordMeta, StoredMask};
+use crate::store::segments::{
+    SegmentStore, StoreEvent, StoreOptions, StoreState, Sync, WaitReason, read_store, verify,
+};
+use crate::store::{RecordMeta, StoreError, StoredMask};
 
 fn classes() -> Vec<Class> {
     classes_from_names(&["background", "cat"])
@@ -17,7 +19,7 @@ fn open(folder: &Path, clock: &ManualClock, options: StoreOptions) -> SegmentSto
 }
 
 fn mask(seed: u64) -> Mask {
-    let data = (0..48_u64).map(|i| u8::from((i * (seed + 3) / 7) % 3 == 0)).collect();
+    let data = (0..48_u64).map(|i| u8::from((i * (seed + 3) / 7).is_multiple_of(3))).collect();
     Mask { width: 8, height: 6, data }
 }
 
@@ -48,4 +50,112 @@ fn masks_come_back() {
     let report = verify(&folder).unwrap();
     assert!(report.is_whole(), "{report:?}");
     assert_eq!((report.records, report.missing, report.torn_bytes), (30, 0, 0));
+}
+
+#[test]
+fn a_reader_follows_a_writer() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = ManualClock::default();
+    let options = StoreOptions { sync: Sync::Record, segment_bytes: 12 * 1024, ..StoreOptions::default() };
+    let mut store = open(root.path(), &clock, options);
+    store.put(&meta(0), &mask(0)).unwrap();
+    let mut reader = read_store(root.path()).unwrap();
+    for frame in 1..20 {
+        let numbers: Vec<u64> = reader.by_ref().map(|stored| stored.unwrap().sequence).collect();
+        assert_eq!(numbers, [frame - 1]);
+        assert!(store.put(&meta(frame), &mask(frame)).unwrap().listed);
+        reader.refresh().unwrap();
+    }
+    // From the middle on, over sealed segments and the open one.
+    for from in [0, 7, 18, 19, 20, 99] {
+        let mut reader = read_store(root.path()).unwrap();
+        reader.skip_to(from).unwrap();
+        let numbers: Vec<u64> = reader.map(|stored| stored.unwrap().sequence).collect();
+        assert_eq!(numbers, (from..20).collect::<Vec<u64>>());
+    }
+}
+
+#[test]
+fn the_mount_rule_on_a_real_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("masks");
+    // The rule, and what it says where it does not hold. The root folder is always a mount point.
+    let cases = [
+        (Some(root.path().to_owned()), None, Some("nothing is mounted at")),
+        (Some(root.path().join("card")), None, Some("there is no folder")),
+        (None, Some("no-such-uuid".to_owned()), Some("no disk with UUID no-such-uuid is plugged in")),
+        (None, None, None),
+    ];
+    let mut wrong = Vec::new();
+    for (mount, mount_uuid, expected) in cases {
+        let under = mount.as_ref().map_or(folder.clone(), |mount| mount.join("masks"));
+        let options = StoreOptions { mount, mount_uuid, ..StoreOptions::default() };
+        let store = open(&under, &ManualClock::default(), options);
+        match (store.status().state, expected) {
+            (StoreState::Writing, None) => {}
+            (StoreState::Waiting(WaitReason::NotMounted(reason)), Some(expected))
+                if reason.contains(expected) && !under.exists() => {}
+            (state, _) => wrong.push(format!("{expected:?}: {state:?}, exists: {}", under.exists())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_folder_that_is_moved_away_is_begun_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let (folder, moved) = (root.path().join("masks"), root.path().join("moved"));
+    let clock = ManualClock::default();
+    let mut store = open(&folder, &clock, StoreOptions::default());
+    store.put(&meta(0), &mask(0)).unwrap();
+    std::fs::rename(&folder, &moved).unwrap();
+    assert_eq!(store.tick(), [StoreEvent::Waiting(WaitReason::Moved)]);
+    assert!(store.put(&meta(1), &mask(1)).is_err_and(|error| error.waits()));
+    clock.advance(Duration::from_secs(2));
+    let events = store.tick();
+    assert!(
+        matches!(&events[..], [StoreEvent::OtherStore, StoreEvent::Resumed { refused: 1, .. }]),
+        "{events:?}"
+    );
+    store.close().unwrap();
+    let frames: Vec<u64> = read_store(&folder).unwrap().map(|stored| stored.unwrap().meta.frame).collect();
+    assert_eq!(frames, [0]);
+}
+
+#[test]
+fn what_somebody_must_change_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = ManualClock::default();
+    let try_open = |folder: &Path| {
+        let (options, clock) = (StoreOptions::default(), Box::new(clock.clone()));
+        SegmentStore::open(folder, &classes(), options, clock).map(|_| ())
+    };
+    let file = root.path().join("file");
+    std::fs::write(&file, "text").unwrap();
+    assert!(matches!(try_open(&file.join("masks")), Err(StoreError::Disk { .. })));
+    assert!(matches!(try_open(&file), Err(StoreError::Disk { .. })));
+    let store = open(root.path(), &clock, StoreOptions::default());
+    assert!(matches!(try_open(root.path()), Err(StoreError::InUse { .. })));
+    drop(store);
+    assert!(try_open(root.path()).is_ok());
+    assert!(matches!(read_store(&root.path().join("none")), Err(StoreError::NoStore { .. })));
+}
+
+#[test]
+fn other_classes_begin_another_segment() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = ManualClock::default();
+    let mut store = open(root.path(), &clock, StoreOptions::default());
+    store.put(&meta(0), &mask(0)).unwrap();
+    store.close().unwrap();
+    let tuned = classes_from_names(&["background", "cat", "dog"]);
+    let options = StoreOptions::default();
+    let (mut store, _) = SegmentStore::open(root.path(), &tuned, options, Box::new(clock.clone())).unwrap();
+    store.put(&meta(1), &mask(1)).unwrap();
+    store.close().unwrap();
+    let mut reader = read_store(root.path()).unwrap();
+    for classes in [classes(), tuned] {
+        reader.next().unwrap().unwrap();
+        assert_eq!(reader.classes(), classes);
+    }
 }

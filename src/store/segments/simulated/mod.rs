@@ -23,10 +23,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::volume::{Appender, Content, Folder, MountRule, OpenError, Volume};
+mod handles;
+
+#[cfg(test)]
+mod tests;
 
 const SECTOR: usize = 512;
 
@@ -123,7 +125,7 @@ pub struct Disk {
     pub handles: u64,
 }
 
-/// A simulated card as a [`Volume`]; clones share it.
+/// A simulated card as a [`super::Volume`]; clones share it.
 #[derive(Clone)]
 pub struct Simulated {
     pub disk: Arc<Mutex<Disk>>,
@@ -234,11 +236,6 @@ impl Disk {
         Some(&self.inodes.get(self.names.get(name)?)?.seen)
     }
 
-    /// Names of all files.
-    pub fn file_names(&self) -> Vec<String> {
-        self.names.keys().cloned().collect()
-    }
-
     /// Pulls the card out: everything that is open is lost.
     pub fn pull_out(&mut self) {
         self.mounted = false;
@@ -298,9 +295,9 @@ impl Inode {
         for start in (first..length).step_by(SECTOR) {
             let end = (start + SECTOR).min(length);
             let (kind, torn) = (random.below(6), start + random.below(SECTOR));
-            for at in start..end {
+            for (at, place) in medium.iter_mut().enumerate().take(end).skip(start) {
                 let forgotten = self.forgotten.iter().any(|range| range.contains(&at));
-                medium[at] = match kind {
+                *place = match kind {
                     0 => byte(&self.medium, at),
                     1 if at >= torn => byte(&self.medium, at),
                     2 => 0,
@@ -324,7 +321,7 @@ impl Inode {
     }
 
     fn sync(&mut self) {
-        let old = std::mem::replace(&mut self.medium, Vec::new());
+        let old = std::mem::take(&mut self.medium);
         self.medium.clone_from(&self.seen);
         for range in &self.forgotten {
             for at in range.clone() {
@@ -339,305 +336,5 @@ impl Inode {
         let range = self.clean..self.seen.len();
         self.forgotten = vec![range];
         self.dirty = false;
-    }
-}
-
-impl Volume for Simulated {
-    fn open(&self, _: &Path, rule: &MountRule, _: bool) -> Result<Box<dyn Folder>, OpenError> {
-        let mut disk = self.lock();
-        if !disk.mounted {
-            let reason = "nothing is mounted";
-            assert!(rule.mount.is_some(), "the store would fill the system's disk");
-            return Err(OpenError::NotMounted(reason.to_owned()));
-        }
-        let generation = disk.generation;
-        disk.operate(generation, false, false)?;
-        disk.handles += 1;
-        Ok(Box::new(SimulatedFolder { card: self.clone(), generation, locked: false }))
-    }
-}
-
-struct SimulatedFolder {
-    card: Simulated,
-    generation: u64,
-    /// Whether this handle holds the lock.
-    locked: bool,
-}
-
-impl SimulatedFolder {
-    /// Does something that changes the folder.
-    fn change(&self, fills: bool, change: impl FnOnce(&mut Disk) -> io::Result<()>) -> io::Result<()> {
-        let mut disk = self.card.lock();
-        disk.operate(self.generation, true, fills)?;
-        change(&mut disk)?;
-        self.card.record(&disk);
-        Ok(())
-    }
-
-    fn file(&self, inode: u64) -> SimulatedFile {
-        self.card.lock().handles += 1;
-        SimulatedFile { card: self.card.clone(), generation: self.generation, inode }
-    }
-
-    fn find(&self, name: &str) -> io::Result<SimulatedFile> {
-        let inode = {
-            let mut disk = self.card.lock();
-            disk.operate(self.generation, false, false)?;
-            disk.names.get(name).copied().ok_or(io::ErrorKind::NotFound)?
-        };
-        Ok(self.file(inode))
-    }
-}
-
-impl Drop for SimulatedFolder {
-    fn drop(&mut self) {
-        let mut disk = self.card.lock();
-        disk.handles -= 1;
-        if self.locked && self.generation == disk.generation {
-            disk.locked = false;
-        }
-    }
-}
-
-impl Folder for SimulatedFolder {
-    fn lock(&mut self) -> io::Result<bool> {
-        let mut disk = self.card.lock();
-        self.locked = !disk.locked;
-        disk.locked = true;
-        Ok(self.locked)
-    }
-
-    fn in_place(&self) -> bool {
-        let disk = self.card.lock();
-        disk.mounted && disk.generation == self.generation
-    }
-
-    fn list(&self) -> io::Result<Vec<(String, u64)>> {
-        let mut disk = self.card.lock();
-        disk.operate(self.generation, false, false)?;
-        let length = |inode| disk.inodes.get(inode).map_or(0, |file: &Arc<Inode>| file.seen.len() as u64);
-        Ok(disk.names.iter().map(|(name, inode)| (name.clone(), length(inode))).collect())
-    }
-
-    fn create(&mut self, name: &str) -> io::Result<Box<dyn Appender>> {
-        let mut inode = 0;
-        self.change(true, |disk| {
-            if disk.names.contains_key(name) {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            disk.next_inode += 1;
-            inode = disk.next_inode;
-            disk.inodes.insert(inode, Arc::default());
-            disk.change(Change::Add(name.to_owned(), inode));
-            Ok(())
-        })?;
-        Ok(Box::new(self.file(inode)))
-    }
-
-    fn append(&mut self, name: &str) -> io::Result<Box<dyn Appender>> {
-        Ok(Box::new(self.find(name)?))
-    }
-
-    fn read(&self, name: &str) -> io::Result<Box<dyn Content>> {
-        Ok(Box::new(self.find(name)?))
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.change(false, |disk| {
-            let inode = *disk.names.get(from).ok_or(io::ErrorKind::NotFound)?;
-            disk.change(Change::Rename(from.to_owned(), to.to_owned(), inode));
-            Ok(())
-        })
-    }
-
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.change(false, |disk| {
-            if !disk.names.contains_key(name) {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            disk.change(Change::Remove(name.to_owned()));
-            Ok(())
-        })
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.change(false, |disk| {
-            disk.names_on_medium = disk.names.clone();
-            disk.changes.clear();
-            disk.collect();
-            Ok(())
-        })
-    }
-
-    fn free_bytes(&self) -> io::Result<u64> {
-        let mut disk = self.card.lock();
-        disk.operate(self.generation, false, false)?;
-        Ok(disk.free_bytes())
-    }
-}
-
-struct SimulatedFile {
-    card: Simulated,
-    generation: u64,
-    inode: u64,
-}
-
-impl SimulatedFile {
-    /// Changes the file; `change` learns whether the operation must fail.
-    fn change(
-        &self,
-        fills: bool,
-        change: impl FnOnce(&mut Inode, &mut io::Result<()>, u64),
-    ) -> io::Result<()> {
-        let mut disk = self.card.lock();
-        let mut result = disk.operate(self.generation, true, fills);
-        if self.generation != disk.generation {
-            return result;
-        }
-        let free = disk.free_bytes();
-        if let Some(file) = disk.inodes.get_mut(&self.inode) {
-            change(Arc::make_mut(file), &mut result, free);
-        }
-        self.card.record(&disk);
-        result
-    }
-}
-
-impl Drop for SimulatedFile {
-    fn drop(&mut self) {
-        self.card.lock().handles -= 1;
-    }
-}
-
-impl Appender for SimulatedFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.change(true, |file, result, free| {
-            // A failing write leaves half behind.
-            let wanted = if result.is_err() { bytes.len() / 2 } else { bytes.len() };
-            let fits = wanted.min(free as usize);
-            if fits < wanted && result.is_ok() {
-                *result = Err(io::ErrorKind::StorageFull.into());
-            }
-            file.seen.extend(&bytes[..fits]);
-            file.dirty = true;
-        })
-    }
-
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.change(false, |file, result, _| {
-            if result.is_ok() {
-                file.truncate(length as usize);
-            }
-        })
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.change(false, |file, result, _| if result.is_ok() { file.sync() } else { file.forget() })
-    }
-}
-
-impl Content for SimulatedFile {
-    fn length(&self) -> io::Result<u64> {
-        let mut disk = self.card.lock();
-        disk.operate(self.generation, false, false)?;
-        Ok(disk.inodes.get(&self.inode).map_or(0, |file| file.seen.len() as u64))
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let mut disk = self.card.lock();
-        disk.operate(self.generation, false, false)?;
-        let file = disk.inodes.get(&self.inode).ok_or(io::ErrorKind::NotFound)?;
-        let rest = file.seen.get(offset as usize..).unwrap_or(&[]);
-        let read = rest.len().min(into.len());
-        into[..read].copy_from_slice(&rest[..read]);
-        Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder(card: &Simulated) -> Box<dyn Folder> {
-        card.open(Path::new("/"), &MountRule::default(), true).unwrap()
-    }
-
-    /// All that a thousand crashes leave of the file `a`: absent, or its bytes.
-    fn outcomes(card: &Simulated) -> Vec<Option<Vec<u8>>> {
-        let disk = card.lock();
-        let outcome = |seed| disk.after_crash(&mut Random(seed)).file("a").map(<[u8]>::to_vec);
-        (0..1000).map(outcome).collect()
-    }
-
-    #[test]
-    fn nothing_holds_without_its_sync() {
-        let bytes = [7_u8; 2 * SECTOR];
-        // Whether the file and the folder are synced; whether the name and the bytes then hold in every crash.
-        let cases = [(false, false), (true, false), (false, true), (true, true)];
-        let mut wrong = Vec::new();
-        for (file_synced, folder_synced) in cases {
-            let card = Simulated::new(1 << 20);
-            let mut folder = folder(&card);
-            let mut file = folder.create("a").unwrap();
-            file.append(&bytes).unwrap();
-            if file_synced {
-                file.sync().unwrap();
-            }
-            if folder_synced {
-                folder.sync().unwrap();
-            }
-            let outcomes = outcomes(&card);
-            let named = outcomes.iter().filter(|outcome| outcome.is_some()).count();
-            let whole = outcomes.iter().flatten().filter(|outcome| outcome[..] == bytes).count();
-            if (named == 1000) != folder_synced || (whole == named) != file_synced || named == 0 || whole == 0
-            {
-                wrong.push(format!("{file_synced} {folder_synced}: {named} named, {whole} whole"));
-            }
-        }
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    }
-
-    #[test]
-    fn synced_sectors_hold_and_shared_ones_do_not() {
-        let card = Simulated::new(1 << 20);
-        let mut folder = folder(&card);
-        let mut file = folder.create("a").unwrap();
-        file.append(&[7; SECTOR + 10]).unwrap();
-        file.sync().unwrap();
-        folder.sync().unwrap();
-        file.append(&[8; SECTOR]).unwrap();
-        let outcomes: Vec<_> = outcomes(&card).into_iter().flatten().collect();
-        assert!(outcomes.iter().all(|bytes| bytes[..SECTOR] == [7; SECTOR]));
-        assert!(outcomes.iter().any(|bytes| bytes[SECTOR..SECTOR + 10] != [7; 10]));
-    }
-
-    #[test]
-    fn a_failed_sync_is_not_made_up_for() {
-        let card = Simulated::new(1 << 20);
-        let mut folder = folder(&card);
-        let mut file = folder.create("a").unwrap();
-        folder.sync().unwrap();
-        file.append(&[7; SECTOR]).unwrap();
-        let number = card.lock().operations;
-        card.lock().failing = Some((number..number + 1, Failure::Input));
-        assert!(file.sync().is_err());
-        file.sync().unwrap();
-        assert_eq!(card.lock().file("a"), Some(&[7; SECTOR][..]));
-        assert!(outcomes(&card).iter().flatten().all(|bytes| bytes[..] != [7; SECTOR]));
-        // Cut and written again it holds.
-        file.truncate(0).unwrap();
-        file.append(&[7; SECTOR]).unwrap();
-        file.sync().unwrap();
-        assert!(outcomes(&card).iter().flatten().all(|bytes| bytes[..] == [7; SECTOR]));
-    }
-
-    #[test]
-    fn a_full_card_takes_what_fits() {
-        let card = Simulated::new(100);
-        card.lock().foreign_bytes = 40;
-        let mut folder = folder(&card);
-        let mut file = folder.create("a").unwrap();
-        assert_eq!(file.append(&[7; 80]).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(card.lock().file("a"), Some(&[7; 60][..]));
     }
 }

@@ -197,7 +197,11 @@ fn control(file: &OwnedFd, asked: &sys::v4l2_query_ext_ctrl) -> Control {
         let mut value = sys::v4l2_control { id: asked.id, ..zeroed() };
         ioctl(file, &request::G_CTRL, &mut value).ok()?;
         // The highest bit of a bitmask is no sign.
-        Some(if kind == ControlKind::Bitmask { i64::from(value.value as u32) } else { i64::from(value.value) })
+        Some(if kind == ControlKind::Bitmask {
+            i64::from(value.value as u32)
+        } else {
+            i64::from(value.value)
+        })
     });
     let items = if kind == ControlKind::Menu { items(file, asked, number_menu) } else { Vec::new() };
     // The C type of a character has a sign on some processors.

@@ -228,6 +228,12 @@ pub fn look_up(pixels: &[u8], look_up: &LookUp, out: &mut [Q]) {
                 (out[0], out[1], out[2]) = (a[first], b[second], c[third]);
             }
         }
+        ([a, b, c], _, 1) => {
+            for (pixel, out) in pixels.zip(out) {
+                let pixel = usize::from(pixel[0]);
+                (out[0], out[1], out[2]) = (a[pixel], b[pixel], c[pixel]);
+            }
+        }
         (tables, order, _) => {
             for (pixel, out) in pixels.zip(out) {
                 for ((out, table), &channel) in out.iter_mut().zip(tables).zip(order) {

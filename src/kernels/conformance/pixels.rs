@@ -183,7 +183,7 @@ fn check_look_up(kernels: &dyn Kernels, case: &LookUpCase) -> Result<(), String>
     compare(kernels, pixels * order.len(), |kernels, out| {
         let mut stored = vec![0; out.len()];
         kernels.look_up(&row, &LookUp::new(&tables, order, channels), &mut stored);
-        out.iter_mut().zip(stored).for_each(|(out, value)| *out = value as u8);
+        out.iter_mut().zip(stored).for_each(|(out, value)| *out = value.to_ne_bytes()[0]);
     })
 }
 

@@ -49,21 +49,20 @@ fn write_pixel(y: u8, add: [i32; 3], rgb: &mut [u8]) {
     rgb[2] = to_byte(y + add[2]);
 }
 
-/// Pixels with a chroma sample for every two: `pair` gives Y, Y, U, V of pixels `2 * i` and `2 * i + 1`, of which an odd
-/// row's last one is left out.
+/// Pixels with a chroma sample for every two: `pair` gives Y, Y, U, V of pixels `2 * i` and `2 * i + 1`, and `last` Y, U, V
+/// of the last pixel of an odd row.
 #[inline(always)]
-fn write_pairs(rgb: &mut [u8], pair: impl Fn(usize) -> [u8; 4]) {
-    let (pairs, last) = rgb.as_chunks_mut::<6>();
-    let count = pairs.len();
+fn write_pairs(rgb: &mut [u8], pair: impl Fn(usize) -> [u8; 4], last: impl Fn() -> [u8; 3]) {
+    let (pairs, odd) = rgb.as_chunks_mut::<6>();
     for (i, rgb) in pairs.iter_mut().enumerate() {
         let [first, second, u, v] = pair(i);
         let add = chroma(u, v);
         write_pixel(first, add, &mut rgb[..3]);
         write_pixel(second, add, &mut rgb[3..]);
     }
-    if last.len() == 3 {
-        let [y, _, u, v] = pair(count);
-        write_pixel(y, chroma(u, v), last);
+    if odd.len() == 3 {
+        let [y, u, v] = last();
+        write_pixel(y, chroma(u, v), odd);
     }
 }
 
@@ -85,7 +84,7 @@ fn rgb_to_gray(r: u8, g: u8, b: u8) -> u8 {
 pub fn rgb_row(row: PixelRow, rgb: &mut [u8]) {
     let width = rgb.len() / 3;
     assert!(row.holds(width), "a row has {width} pixels");
-    let pairs = width.div_ceil(2);
+    let pairs = width / 2;
     match row {
         PixelRow::Rgb(pixels) => rgb.copy_from_slice(&pixels[..rgb.len()]),
         PixelRow::Bgr(pixels) => {
@@ -99,20 +98,23 @@ pub fn rgb_row(row: PixelRow, rgb: &mut [u8]) {
             }
         }
         PixelRow::Yuyv(groups) => {
-            let groups = &groups.as_chunks::<4>().0[..pairs];
-            write_pairs(rgb, |i| [groups[i][0], groups[i][2], groups[i][1], groups[i][3]]);
+            let groups = groups.as_chunks::<4>().0;
+            let (whole, last) = (&groups[..pairs], || [groups[pairs][0], groups[pairs][1], groups[pairs][3]]);
+            write_pairs(rgb, |i| [whole[i][0], whole[i][2], whole[i][1], whole[i][3]], last);
         }
         PixelRow::Uyvy(groups) => {
-            let groups = &groups.as_chunks::<4>().0[..pairs];
-            write_pairs(rgb, |i| [groups[i][1], groups[i][3], groups[i][0], groups[i][2]]);
+            let groups = groups.as_chunks::<4>().0;
+            let (whole, last) = (&groups[..pairs], || [groups[pairs][1], groups[pairs][0], groups[pairs][2]]);
+            write_pairs(rgb, |i| [whole[i][1], whole[i][3], whole[i][0], whole[i][2]], last);
         }
         PixelRow::Pairs { y, uv } => {
-            let (y, uv) = (&y[..width], &uv.as_chunks::<2>().0[..pairs]);
-            write_pairs(rgb, |i| [y[2 * i], y[(2 * i + 1).min(width - 1)], uv[i][0], uv[i][1]]);
+            let (ys, uvs) = (&y.as_chunks::<2>().0[..pairs], &uv.as_chunks::<2>().0[..pairs]);
+            let last = || [y[2 * pairs], uv[2 * pairs], uv[2 * pairs + 1]];
+            write_pairs(rgb, |i| [ys[i][0], ys[i][1], uvs[i][0], uvs[i][1]], last);
         }
         PixelRow::Halved { y, u, v } => {
-            let (y, u, v) = (&y[..width], &u[..pairs], &v[..pairs]);
-            write_pairs(rgb, |i| [y[2 * i], y[(2 * i + 1).min(width - 1)], u[i], v[i]]);
+            let (ys, us, vs) = (&y.as_chunks::<2>().0[..pairs], &u[..pairs], &v[..pairs]);
+            write_pairs(rgb, |i| [ys[i][0], ys[i][1], us[i], vs[i]], || [y[2 * pairs], u[pairs], v[pairs]]);
         }
         PixelRow::Full { y, u, v } => {
             for (((rgb, &y), &u), &v) in rgb.chunks_exact_mut(3).zip(y).zip(u).zip(v) {
@@ -197,12 +199,7 @@ pub fn mix_columns(row: &[u8], windows: &PackedWindows, out: &mut [u8]) {
 
 /// The outputs from `first` on, as many as `out` has room for.
 #[inline(always)]
-pub fn mix_columns_from<const CHANNELS: usize>(
-    row: &[u8],
-    windows: &Windows,
-    first: usize,
-    out: &mut [u8],
-) {
+pub fn mix_columns_from<const CHANNELS: usize>(row: &[u8], windows: &Windows, first: usize, out: &mut [u8]) {
     for (output, out) in (first..).zip(out.chunks_exact_mut(CHANNELS)) {
         let (start, weights) = windows.window(output);
         let mut sums = [1 << (windows.precision - 1); CHANNELS];
@@ -229,6 +226,12 @@ pub fn look_up(pixels: &[u8], look_up: &LookUp, out: &mut [Q]) {
             for (pixel, out) in pixels.zip(out) {
                 let [first, second, third] = [pixel[x], pixel[y], pixel[z]].map(usize::from);
                 (out[0], out[1], out[2]) = (a[first], b[second], c[third]);
+            }
+        }
+        ([a, b, c], _, 1) => {
+            for (pixel, out) in pixels.zip(out) {
+                let pixel = usize::from(pixel[0]);
+                (out[0], out[1], out[2]) = (a[pixel], b[pixel], c[pixel]);
             }
         }
         (tables, order, _) => {

@@ -64,7 +64,7 @@ pub fn rgb_row(row: PixelRow, rgb: &mut [u8]) {
 /// Four sums of 32 bits, twice: for eight pixels.
 type Sums = [uint32x4_t; 2];
 
-/// `offset + samples * first + samples * second`, modulo 2^32. Two factors, as one has 16 bits.
+/// `offset + samples * (the factors' sum)`, modulo 2^32: a factor has 16 bits.
 ///
 /// # Safety
 /// None beyond NEON.

@@ -11,6 +11,7 @@ mod i8mm;
 mod neon;
 mod product;
 mod rounding;
+mod shared;
 mod slide;
 mod target;
 #[cfg(test)]

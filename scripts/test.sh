@@ -17,4 +17,7 @@ SEDGE_QEMU_LIB=$(arm_root)
 export SEDGE_QEMU SEDGE_QEMU_LIB
 export SEDGE_PYTHON=$PWD/.venv/bin/python
 export SEDGE_DEVICE=$PWD/$ARM_PROGRAM
+
+# With arguments only the tests that they name run, on this machine.
+[ $# -gt 0 ] || scripts/kernels.sh
 exec cargo test --release --no-fail-fast "$@"

@@ -46,7 +46,7 @@ def main():
     loops = innermost_loops(disassemble(options, start, end))
     if not loops:
         sys.exit(f"error: {name} has no loop")
-    working = [loop for loop in loops if loop.macs()] or loops
+    working = distinct([loop for loop in loops if loop.macs()] or loops)
     print(f"{name}, llvm-mca of LLVM {options.version}:\n")
     head = ["loop at", "instructions", "MACs"]
     for cpu in options.cpus:
@@ -158,13 +158,21 @@ def innermost_loops(instructions: list[tuple[int, str]]) -> list[Loop]:
     ]
 
 
-def cycle_cells(options, loop: Loop, cpu: str, macs: int) -> list[str]:
-    # Where a branch leads does not matter to llvm-mca, only that the assembler can read it.
+def distinct(loops: list[Loop]) -> list[Loop]:
+    """One of each: a function made for several epilogues has its loops as often."""
+    return list({loop_text(loop): loop for loop in reversed(loops)}.values())[::-1]
+
+
+def loop_text(loop: Loop) -> str:
+    """Its assembly. Where a branch leads does not matter, only that the assembler can read it."""
     lines = [re.sub(r"0x[0-9a-f]+ <.*>$", "loop", text) for text in loop.instructions]
-    assembly = "loop:\n" + "\n".join(lines) + "\n"
+    return "loop:\n" + "\n".join(lines) + "\n"
+
+
+def cycle_cells(options, loop: Loop, cpu: str, macs: int) -> list[str]:
     arguments = ["-mtriple=aarch64", f"-mcpu={cpu}", f"-iterations={ITERATIONS}"]
     try:
-        report = call(options, "llvm-mca", *arguments, text=assembly)
+        report = call(options, "llvm-mca", *arguments, text=loop_text(loop))
     except RuntimeError as reason:
         return [str(reason).split("error: ")[-1], "-", "-"]
     cycles = int(re.search(r"Total Cycles:\s+(\d+)", report).group(1)) / ITERATIONS

@@ -119,6 +119,29 @@ pub unsafe trait Filters {
     /// A column of sixteen channels, from its three rows.
     fn column(rows: [int8x16_t; 3]) -> Self::Column;
 
+    /// Whether two rows of outputs are computed together, so that they share columns of four rows.
+    const PAIRS: bool = false;
+
+    /// A column of sixteen channels for two rows of outputs, from its four rows.
+    fn column_of_pair(rows: [int8x16_t; 4]) -> Self::Column {
+        let _ = rows;
+        unreachable!("only called where rows are paired")
+    }
+
+    /// The sums of two rows of outputs: start values and the products of three columns, whose weights are read as they are
+    /// needed.
+    ///
+    /// # Safety
+    /// The group's bias and weights may be read.
+    unsafe fn sums_of_pair(
+        bias: *const i32,
+        weights: *const i8,
+        columns: [&Self::Column; 3],
+    ) -> [[int32x4_t; 4]; 2] {
+        let _ = (bias, weights, columns);
+        unreachable!("only called where rows are paired")
+    }
+
     /// Adds the products of three columns.
     fn add(sums: &mut [int32x4_t; 4], weights: &Self::Weights, columns: [&Self::Column; 3]);
 
@@ -224,7 +247,11 @@ pub unsafe fn run<F: Filters>(
 fn rows_at_once(patches: &Patches) -> usize {
     const BYTES: usize = 48 << 10;
     let row_bytes = patches.width * patches.step;
-    (BYTES / row_bytes.max(1)).saturating_sub(2).clamp(1, 8)
+    match (BYTES / row_bytes.max(1)).saturating_sub(2).clamp(1, 8) {
+        1 => 1,
+        // Pairs of rows may be computed together.
+        rows => rows / 2 * 2,
+    }
 }
 
 /// A filter whose columns are `dilation` outputs apart is one of neighboring columns for every `dilation`-th output.

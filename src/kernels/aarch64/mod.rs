@@ -12,6 +12,7 @@ mod neon;
 mod pixels;
 mod product;
 mod rounding;
+mod shared;
 mod slide;
 mod target;
 #[cfg(test)]

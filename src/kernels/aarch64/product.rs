@@ -247,8 +247,15 @@ pub unsafe fn run<T: Tiles>(
                 let weights_of_panel = weights.data.bytes().as_ptr().cast::<i8>().add(first_byte);
                 let bias = weights.bias.as_ptr().add(channel * T::BIAS);
                 let marks = weights_of_panel.wrapping_add(T::CHANNELS * depth);
-                let panel =
-                    Panel { weights: weights_of_panel, marks, bias, channels: width, terms, prepared, target };
+                let panel = Panel {
+                    weights: weights_of_panel,
+                    marks,
+                    bias,
+                    channels: width,
+                    terms,
+                    prepared,
+                    target,
+                };
                 T::panel(&panel, &places, length, first);
             }
             channel += T::CHANNELS;

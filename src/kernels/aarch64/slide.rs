@@ -34,8 +34,16 @@ pub unsafe fn slide<F: Filters, const STRIDE: usize>(rows: &Rows) {
 unsafe fn slide_as<F: Filters, const STRIDE: usize, const MODE: usize>(rows: &Rows) {
     // SAFETY: the caller's promise.
     unsafe {
+        let mut paired = 0;
+        let rows_are_shared = rows.taps[3].wrapping_sub(rows.taps[0]) == rows.step[1];
+        if STRIDE == 1 && F::PAIRS && rows_are_shared {
+            while rows.height - paired >= 2 {
+                slide_pair::<F, MODE>(rows, paired);
+                paired += 2;
+            }
+        }
         let weights = F::weights(rows.weights);
-        for row in 0..rows.height {
+        for row in paired..rows.height {
             slide_row::<F, STRIDE, MODE>(rows, row, &weights);
         }
     }
@@ -87,6 +95,35 @@ unsafe fn slide_row<F: Filters, const STRIDE: usize, const MODE: usize>(
     }
 }
 
+/// Rows `row` and the next one of [`slide`], of stride 1.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn slide_pair<F: Filters, const MODE: usize>(rows: &Rows, row: usize) {
+    // SAFETY: columns up to the third of the last outputs are read, outputs written one by one.
+    unsafe {
+        let mut columns = Columns::new(rows, row);
+        let mut outputs = Outputs::new(rows, row);
+        let mut below = columns.rows[2].wrapping_add(rows.step[1]);
+        let (mut a, mut b) = (columns.next_of_pair::<F>(&mut below), columns.next_of_pair::<F>(&mut below));
+        loop {
+            let c = columns.next_of_pair::<F>(&mut below);
+            if outputs.emit_pair::<F, MODE>([&a, &b, &c]) {
+                return;
+            }
+            a = columns.next_of_pair::<F>(&mut below);
+            if outputs.emit_pair::<F, MODE>([&b, &c, &a]) {
+                return;
+            }
+            b = columns.next_of_pair::<F>(&mut below);
+            if outputs.emit_pair::<F, MODE>([&c, &a, &b]) {
+                return;
+            }
+        }
+    }
+}
+
 /// Walks over the columns that a row's outputs read.
 struct Columns {
     rows: [*const Q; 3],
@@ -108,6 +145,18 @@ impl Columns {
         let [a, b, c] = &mut self.rows;
         // SAFETY: the caller's promise.
         unsafe { F::column([take(a, self.step), take(b, self.step), take(c, self.step)]) }
+    }
+
+    /// The column with the row below.
+    ///
+    /// # Safety
+    /// It may be read.
+    #[inline(always)]
+    unsafe fn next_of_pair<F: Filters>(&mut self, below: &mut *const Q) -> F::Column {
+        let [a, b, c] = &mut self.rows;
+        let rows = [a, b, c, below];
+        // SAFETY: the caller's promise.
+        F::column_of_pair(rows.map(|row| unsafe { take(row, self.step) }))
     }
 }
 
@@ -167,6 +216,34 @@ impl<'a> Outputs<'a> {
             F::add(&mut sums, weights, columns);
             self.rows.target.store_as::<4, 1, MODE>(&self.constants, &[sums], [self.out], self.pixel);
         }
+        self.advance()
+    }
+
+    /// Stores the next output and the one below it; whether they are the last.
+    ///
+    /// # Safety
+    /// As [`Outputs::emit`].
+    #[inline(always)]
+    unsafe fn emit_pair<F: Filters, const MODE: usize>(&mut self, columns: [&F::Column; 3]) -> bool {
+        let outs = [self.out, self.out.wrapping_add(self.rows.out_step[1])];
+        // SAFETY: the caller's promise.
+        unsafe {
+            let sums = F::sums_of_pair(self.rows.bias, self.rows.weights, columns);
+            let target = &self.rows.target;
+            if MODE == Mode::Added as usize || MODE == Mode::Any as usize {
+                let below = self.pixel + self.rows.pixel_step[1];
+                target.store_as::<4, 1, MODE>(&self.constants, &[sums[0]], [outs[0]], self.pixel);
+                target.store_as::<4, 1, MODE>(&self.constants, &[sums[1]], [outs[1]], below);
+            } else {
+                target.store_as::<4, 2, MODE>(&self.constants, &sums, outs, self.pixel);
+            }
+        }
+        self.advance()
+    }
+
+    /// Moves on to the next output; whether there is none.
+    #[inline(always)]
+    fn advance(&mut self) -> bool {
         self.out = self.out.wrapping_add(self.rows.out_step[0]);
         self.pixel += self.rows.pixel_step[0];
         self.left -= 1;

@@ -2,7 +2,7 @@
 //!
 //! Products of bytes are summed in 16 bits while that is exact, then added to sums of 32 bits.
 
-mod depthwise;
+mod filters;
 mod matrix;
 mod pairs;
 mod tile;
@@ -10,8 +10,9 @@ mod winograd;
 
 use core::ops::Range;
 
-use super::depthwise::run;
-use super::product;
+use super::depthwise;
+use super::product::{run, scratch_bytes};
+use super::shared::forwarded;
 use crate::kernels::{
     Depthwise, Epilogue, Isa, Kernels, Matrix, Operators, Output, PackedConv3x3, PackedDepthwise,
     PackedMatrix, Patches, Scratch,
@@ -24,63 +25,30 @@ impl Operators for Neon {}
 
 #[allow(unsafe_code)]
 impl Kernels for Neon {
-    fn isa(&self) -> Isa {
-        Isa::Neon
-    }
+    forwarded! { isa: Isa::Neon, product: product, scratch: scratch_bytes::<tile::NeonTiles>, filters: filters::NeonFilters }
 
-    fn pack_matrix(&self, matrix: &Matrix) -> PackedMatrix {
-        matrix::pack(matrix)
-    }
+    forwarded! { conv3x3: winograd }
+}
 
-    fn matrix_scratch_bytes(&self, depth: usize) -> usize {
-        product::scratch_bytes::<tile::NeonTiles>(depth)
-    }
-
-    fn matrix(
-        &self,
-        patches: &Patches,
-        weights: &PackedMatrix,
-        channels: Range<usize>,
-        epilogue: &Epilogue,
-        out: &mut Output,
-        scratch: &mut Scratch,
-    ) {
-        // SAFETY: every processor of this architecture has NEON; the sizes of `weights` are asserted.
-        unsafe {
-            if pairs::PairTiles::suit(weights.outputs, weights.depth) {
-                product::run::<pairs::PairTiles>(patches, weights, channels, epilogue, out, scratch);
-            } else {
-                product::run::<tile::NeonTiles>(patches, weights, channels, epilogue, out, scratch);
-            }
+/// The product with the tiles that suit it.
+///
+/// # Safety
+/// As [`run`].
+#[allow(unsafe_code)]
+unsafe fn product(
+    patches: &Patches,
+    weights: &PackedMatrix,
+    channels: Range<usize>,
+    epilogue: &Epilogue,
+    out: &mut Output,
+    scratch: &mut Scratch,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if pairs::PairTiles::suit(weights.outputs, weights.depth) {
+            run::<pairs::PairTiles>(patches, weights, channels, epilogue, out, scratch);
+        } else {
+            run::<tile::NeonTiles>(patches, weights, channels, epilogue, out, scratch);
         }
-    }
-
-    fn pack_conv3x3(&self, matrix: &Matrix) -> Option<PackedConv3x3> {
-        winograd::weights::pack(matrix)
-    }
-
-    fn conv3x3_scratch_bytes(&self, channels: usize) -> usize {
-        winograd::scratch_bytes(channels)
-    }
-
-    fn conv3x3(
-        &self,
-        patches: &Patches,
-        weights: &PackedConv3x3,
-        channels: Range<usize>,
-        epilogue: &Epilogue,
-        out: &mut Output,
-        scratch: &mut Scratch,
-    ) {
-        winograd::run(patches, weights, channels, epilogue, out, scratch);
-    }
-
-    fn pack_depthwise(&self, weights: &Depthwise) -> PackedDepthwise {
-        depthwise::pack(weights)
-    }
-
-    fn depthwise(&self, patches: &Patches, weights: &PackedDepthwise, epilogue: &Epilogue, out: &mut Output) {
-        // SAFETY: as above.
-        unsafe { run::<depthwise::NeonFilters>(patches, weights, epilogue, out) }
     }
 }

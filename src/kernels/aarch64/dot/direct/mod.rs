@@ -12,10 +12,10 @@ mod tile;
 use std::ops::Range;
 
 use super::super::folded_bias;
-use super::matrix::twice;
-use super::planes;
 use super::super::rounding::Requantize;
 use super::super::target::Target;
+use super::matrix::twice;
+use super::planes;
 use crate::kernels::image::Image;
 use crate::kernels::{Epilogue, Lines, Matrix, Output, PackedConv3x3, Patches, Scratch};
 

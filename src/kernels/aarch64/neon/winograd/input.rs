@@ -5,68 +5,34 @@
 use core::arch::aarch64::*;
 
 use super::{PLACES, SEEN, STEP};
-use crate::kernels::{Patches, Q};
+use crate::kernels::image::Image;
 
-/// The pixels that the patches of a convolution see.
-pub struct Image<'a> {
-    /// The values from the first pixel on.
-    data: &'a [Q],
-    channels: usize,
-    row_step: usize,
-    /// Last row and column that any patch sees.
-    last: [usize; 2],
-}
-
-impl<'a> Image<'a> {
-    /// The image of patches of 3x3 neighboring pixels of `channels` values, of which there is one at least.
-    ///
-    /// # Panics
-    /// For other patches, and for fewer than [`STEP`] channels.
-    pub fn new(patches: &Patches<'a>, channels: usize) -> Image<'a> {
-        let Patches { data, taps, run, step, row_step, width, height } = *patches;
-        let regular = match taps.len() {
-            3 => run == 3 * channels && (0..3).all(|tap| taps[tap] == taps[0] + tap * row_step),
-            9 => {
-                let place = |tap: usize| taps[0] + tap / 3 * row_step + tap % 3 * channels;
-                run == channels && (0..9).all(|tap| taps[tap] == place(tap))
-            }
-            _ => false,
-        };
-        assert!(regular && step == channels, "not the patches of a 3x3 convolution of stride 1");
-        assert!(channels >= STEP, "too few channels");
-        assert!(patches.end() <= data.len(), "patches lie inside their data");
-        Image { data: &data[taps[0]..], channels, row_step, last: [height + 1, width + 1] }
-    }
-
-    /// Transforms the 6x6 pixels from `(y, x)` on: the value at place `p` of channel `c` goes to `to[p * apart + c]`.
-    /// Beyond the last row and column, which only outputs beyond the last see, these are repeated.
-    ///
-    /// # Safety
-    /// `(y, x)` is a pixel; the values can be written.
-    pub unsafe fn transform(&self, y: usize, x: usize, to: *mut i16, apart: usize) {
-        let rows: [usize; SEEN] = core::array::from_fn(|row| (y + row).min(self.last[0]) * self.row_step);
-        let columns: [usize; SEEN] =
-            core::array::from_fn(|column| (x + column).min(self.last[1]) * self.channels);
-        for done in (0..self.channels).step_by(STEP) {
-            // The last step begins early, so as to be whole.
-            let channel = done.min(self.channels - STEP);
-            let mut half = [0i16; PLACES * STEP];
-            let half = half.as_mut_ptr();
-            // SAFETY: the rows and columns were bounded, and eight channels from `channel` on are a pixel's.
-            unsafe {
-                let from = self.data.as_ptr().add(channel);
-                for (column, at) in columns.into_iter().enumerate() {
-                    let values = transform(rows.map(|row| vmovl_s8(vld1_s8(from.add(row + at)))));
-                    for (row, value) in values.into_iter().enumerate() {
-                        vst1q_s16(half.add((row * SEEN + column) * STEP), value);
-                    }
+/// Transforms the 6x6 pixels from `(y, x)` on: the value at place `p` of channel `c` goes to `to[p * apart + c]`.
+/// Beyond the last row and column, which only outputs beyond the last see, these are repeated.
+///
+/// # Safety
+/// `(y, x)` is a pixel; the values can be written.
+pub unsafe fn transform_tile(image: &Image, y: usize, x: usize, to: *mut i16, apart: usize) {
+    let [rows, columns] = image.square::<SEEN>(y, x);
+    for done in (0..image.channels).step_by(STEP) {
+        // The last step begins early, so as to be whole.
+        let channel = done.min(image.channels - STEP);
+        let mut half = [0i16; PLACES * STEP];
+        let half = half.as_mut_ptr();
+        // SAFETY: the rows and columns were bounded, and eight channels from `channel` on are a pixel's.
+        unsafe {
+            let from = image.data.as_ptr().add(channel);
+            for (column, at) in columns.into_iter().enumerate() {
+                let values = transform(rows.map(|row| vmovl_s8(vld1_s8(from.add(row + at)))));
+                for (row, value) in values.into_iter().enumerate() {
+                    vst1q_s16(half.add((row * SEEN + column) * STEP), value);
                 }
-                for row in 0..SEEN {
-                    let from = half.add(row * SEEN * STEP);
-                    let values = transform(core::array::from_fn(|column| vld1q_s16(from.add(column * STEP))));
-                    for (column, value) in values.into_iter().enumerate() {
-                        vst1q_s16(to.add((row * SEEN + column) * apart + channel), value);
-                    }
+            }
+            for row in 0..SEEN {
+                let from = half.add(row * SEEN * STEP);
+                let values = transform(core::array::from_fn(|column| vld1q_s16(from.add(column * STEP))));
+                for (column, value) in values.into_iter().enumerate() {
+                    vst1q_s16(to.add((row * SEEN + column) * apart + channel), value);
                 }
             }
         }

@@ -6,18 +6,21 @@
 //!
 //! Everything is exact modulo `2^32`: values of `B' d B` are at most 100 * 128 and those of `G g G'` at most 49 * 128 in
 //! magnitude, which 16 bits hold; 9 has an inverse modulo `2^32`; and the shift is exact for sums below `2^25` in
-//! magnitude, which [`weights::pack`] makes sure of.
+//! magnitude, which [`pack`] makes sure of.
 
 #![allow(unsafe_code)]
 
 mod input;
 mod output;
 mod products;
-pub mod weights;
+mod weights;
+
+pub use weights::pack;
 
 use std::ops::Range;
 
 use super::super::rounding::Requantize;
+use crate::kernels::image::Image;
 use crate::kernels::{Epilogue, Output, PackedConv3x3, Patches, Scratch};
 
 /// Rows and columns of a tile's output.
@@ -57,7 +60,10 @@ pub fn scratch_bytes(channels: usize) -> usize {
 ///
 /// # Panics
 /// For patches that are not of a 3x3 convolution of stride 1, and when a slice is too short.
-pub fn run(
+///
+/// # Safety
+/// The processor has NEON, as all of this architecture have.
+pub unsafe fn run(
     patches: &Patches,
     weights: &PackedConv3x3,
     channels: Range<usize>,
@@ -69,8 +75,9 @@ pub fn run(
     if pixels == 0 || channels.is_empty() {
         return;
     }
-    let image = input::Image::new(patches, inputs);
+    let image = Image::new(patches, inputs);
     let panels = weights.outputs.div_ceil(CHANNELS);
+    assert!(inputs >= STEP, "channels of the input");
     assert!(channels.end <= weights.outputs, "channels of the convolution");
     assert!(
         weights.data.len() >= panels * weights::panel_bytes(inputs),
@@ -103,7 +110,15 @@ pub fn run(
         for tile in 0..count {
             let (y, x) = corner(first + tile);
             // SAFETY: scratch has room for `most` tiles at each place.
-            unsafe { image.transform(y, x, transformed.add(tile * stride(inputs)), most * stride(inputs)) };
+            unsafe {
+                input::transform_tile(
+                    &image,
+                    y,
+                    x,
+                    transformed.add(tile * stride(inputs)),
+                    most * stride(inputs),
+                )
+            };
         }
         for panel in channels.start / CHANNELS..channels.end.div_ceil(CHANNELS) {
             // SAFETY: the panel's weights are there, and scratch has room for the products of `most` tiles.

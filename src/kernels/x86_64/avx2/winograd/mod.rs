@@ -19,6 +19,7 @@ use std::ops::Range;
 use super::panel::LANES;
 use super::requantize::Formula;
 use super::tile::{Columns, avx2_i16_sums, even_part};
+use crate::kernels::image::Image;
 use crate::kernels::{Epilogue, Output, PackedConv3x3, Patches, Scratch};
 
 /// Rows and columns of a tile's output.
@@ -71,7 +72,7 @@ pub unsafe fn run(
     if pixels == 0 || channels.is_empty() {
         return;
     }
-    let image = input::Image::new(patches, inputs);
+    let image = Image::new(patches, inputs);
     assert!(channels.end <= weights.outputs && channels.end <= epilogue.multipliers.len());
     let panels = weights.outputs.div_ceil(CHANNELS);
     assert!(inputs >= LEAST_CHANNELS && weights.bias.len() == panels * CHANNELS);
@@ -98,7 +99,7 @@ pub unsafe fn run(
             // SAFETY: scratch has room for `most` tiles at each place; the image holds the patches.
             unsafe {
                 let to = transformed.add(tile * stride(inputs));
-                image.avx2_transform(row * SIZE, column * SIZE, to, most * stride(inputs));
+                input::avx2_transform_tile(&image, row * SIZE, column * SIZE, to, most * stride(inputs));
             }
         }
         for panel in channels.start / CHANNELS..channels.end.div_ceil(CHANNELS) {

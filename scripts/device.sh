@@ -10,8 +10,12 @@ compiler=$(arm_rustc)
 [ "$compiler" = rustc ] || export RUSTC="$compiler"
 build=(--release --no-default-features --features device,v4l --bin sedge --target-dir target/device)
 if has_zigbuild; then
+    # zig brings the kernel's headers for ARM along, which bindgen reads the interface of V4L2 from.
+    headers=$(.venv/bin/python -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__))')/lib/libc/include
+    export BINDGEN_EXTRA_CLANG_ARGS="-isystem $headers/aarch64-linux-any -isystem $headers/any-linux-any"
     cargo zigbuild "${build[@]}" --target "$ARM_TARGET.$ARM_GLIBC"
 else
+    export BINDGEN_EXTRA_CLANG_ARGS="--sysroot=/usr/aarch64-linux-gnu -I/usr/aarch64-linux-gnu/include"
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
         cargo build "${build[@]}" --target "$ARM_TARGET"
 fi

@@ -20,7 +20,6 @@
 #[cfg(test)]
 mod conformance;
 pub mod generic;
-#[cfg(target_arch = "aarch64")]
 mod image;
 mod isa;
 mod matrix;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{PipelineError, Saved, Sink};
 use crate::status::StoreStatus;
-use crate::store::{SegmentStore, StoreState};
+use crate::store::{SegmentStore, StoreState, segments};
 
 /// A [`SegmentStore`] as a sink: a disk that is full or away is waited for.
 pub struct DurableStore {
@@ -43,32 +43,40 @@ impl Sink for DurableStore {
     }
 
     fn waits(&self) -> Option<String> {
-        match self.store.status().state {
-            StoreState::Writing => None,
-            StoreState::Waiting(reason) => Some(reason.to_string()),
-            StoreState::OverBudget => {
-                Some("what may be written in a day is written; the rest of the day's masks are lost".into())
-            }
-        }
+        trouble(&self.store.status().state)
     }
 
     fn status(&self) -> StoreStatus {
-        let status = self.store.status();
-        let free = rustix::fs::statvfs(&self.folder).ok();
-        StoreStatus {
-            state: self.waits().unwrap_or_else(|| "writing".into()),
-            saved: status.records,
-            listed: status.listed,
-            refused: self.refused,
-            bytes: status.bytes,
-            free_bytes: free.map(|free| free.f_bavail.saturating_mul(free.f_frsize)),
-            written_bytes: status.written_bytes,
-            bytes_per_mask: status.bytes_per_mask,
-        }
+        words(&self.store.status(), &self.folder, self.refused)
     }
 
-    fn close(self: Box<Self>) -> Result<(), PipelineError> {
-        self.store.close()?;
-        Ok(())
+    fn close(self: Box<Self>) -> Result<StoreStatus, PipelineError> {
+        let DurableStore { store, folder, refused } = *self;
+        Ok(words(&store.close()?, &folder, refused))
+    }
+}
+
+/// Why a store in this state takes nothing; `None` while it does.
+fn trouble(state: &StoreState) -> Option<String> {
+    match state {
+        StoreState::Writing => None,
+        StoreState::Waiting(reason) => Some(reason.to_string()),
+        StoreState::OverBudget => {
+            Some("what may be written in a day is written; the rest of the day's masks are lost".into())
+        }
+    }
+}
+
+fn words(status: &segments::StoreStatus, folder: &Path, refused: u64) -> StoreStatus {
+    let free = rustix::fs::statvfs(folder).ok();
+    StoreStatus {
+        state: trouble(&status.state).unwrap_or_else(|| "writing".into()),
+        saved: status.records,
+        listed: status.listed,
+        refused,
+        bytes: status.bytes,
+        free_bytes: free.map(|free| free.f_bavail.saturating_mul(free.f_frsize)),
+        written_bytes: status.written_bytes,
+        bytes_per_mask: status.bytes_per_mask,
     }
 }

@@ -300,12 +300,9 @@ impl Pipeline {
         self.shared.stop.raise();
     }
 
-    /// Waits for the end and says what came of it. Stopped, it waits `limit` at most: threads that are held up by a source
-    /// or a disk are then left behind.
-    ///
-    /// The error is the first of: the disk's, the network's, the source's. A source that fails after it was stopped, or after
-    /// the last frame that was wanted, has not failed.
-    pub fn finish(self, limit: Duration) -> (Summary, Result<(), PipelineError>) {
+    /// Waits for the end. Stopped, it waits `limit` at most: threads that are held up by a source or a disk are then left
+    /// behind.
+    pub fn wait(&self, limit: Duration) {
         let mut stopped_at = None;
         while !self.is_done() {
             if self.shared.stop.is_raised() {
@@ -316,6 +313,14 @@ impl Pipeline {
             }
             std::thread::sleep(POLL);
         }
+    }
+
+    /// [`Pipeline::wait`], and what came of it.
+    ///
+    /// The error is the first of: the disk's, the network's, the source's. A source that fails after it was stopped, or after
+    /// the last frame that was wanted, has not failed.
+    pub fn finish(self, limit: Duration) -> (Summary, Result<(), PipelineError>) {
+        self.wait(limit);
         let shared = &self.shared;
         shared.events.close();
         let excused = shared.stop.is_raised()

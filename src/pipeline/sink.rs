@@ -48,11 +48,11 @@ pub trait Sink: Send {
     /// How it is, for reports.
     fn status(&self) -> StoreStatus;
 
-    /// Saves all that was taken.
+    /// Saves all that was taken, and says how it ends.
     ///
     /// # Errors
     /// When the disk fails.
-    fn close(self: Box<Self>) -> Result<(), PipelineError>;
+    fn close(self: Box<Self>) -> Result<StoreStatus, PipelineError>;
 }
 
 /// A folder of pictures ([`MaskFolder`]) as a sink.
@@ -109,8 +109,10 @@ impl Sink for PictureFolder {
         StoreStatus { state, saved: self.stored, written_bytes: self.bytes, ..StoreStatus::default() }
     }
 
-    fn close(self: Box<Self>) -> Result<(), PipelineError> {
-        Ok(self.folder.finish()?)
+    fn close(self: Box<Self>) -> Result<StoreStatus, PipelineError> {
+        let status = self.status();
+        self.folder.finish()?;
+        Ok(StoreStatus { listed: status.saved, ..status })
     }
 }
 

@@ -145,9 +145,9 @@ impl Sink for Memory {
         self.waits.then(|| "the disk is full".into())
     }
 
-    fn close(self: Box<Self>) -> Result<(), PipelineError> {
+    fn close(self: Box<Self>) -> Result<StoreStatus, PipelineError> {
         self.kept.lock().unwrap().closed = true;
-        Ok(())
+        Ok(StoreStatus { written_bytes: self.bytes_written(), ..StoreStatus::default() })
     }
 }
 

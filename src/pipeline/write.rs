@@ -14,7 +14,10 @@ pub(super) fn run(mut sink: Box<dyn Sink>, alive: &Beat, shared: &Shared) -> Res
     let stored = store(sink.as_mut(), alive, shared);
     alive.works("closing");
     // Also after an error: what was stored before it is saved.
-    let closed = sink.close();
+    let closed = sink.close().map(|status| {
+        shared.summary().bytes_written = status.written_bytes;
+        shared.set_sink_status(status);
+    });
     shared.summary().elapsed = shared.start.elapsed();
     stored.and(closed)
 }

@@ -97,6 +97,7 @@ impl Watch<'_> {
         if stop.load(Ordering::Relaxed) {
             self.pipeline.stop();
         }
+        self.pipeline.wait(super::super::run::STOP_LIMIT);
         while let Some(event) = self.pipeline.next_event(Duration::ZERO) {
             self.hear(event, &mut status.camera);
         }

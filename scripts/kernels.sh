@@ -5,7 +5,7 @@
 set -eu
 . "$(dirname "$0")/env.sh"
 
-PROCESSORS='cortex-a72 cortex-a76 max'
+PROCESSORS=(cortex-a72 cortex-a76 max)
 # Emulation is slow: fewer random cases than on this machine. The tables of edges run whole.
 export PROPTEST_CASES=${PROPTEST_CASES:-16}
 
@@ -26,6 +26,16 @@ build+=(--target "$ARM_TARGET")
 program=$("${build[@]}" --message-format json 2>/dev/null |
     python3 -c 'import json, sys; print(*filter(None, (json.loads(line).get("executable") for line in sys.stdin)))')
 
-for processor in $PROCESSORS; do
-    stage "kernels on $processor" "$qemu" -cpu "$processor" -L "$root" "$program" --quiet "$@"
+# All at once: each has one long test at its end.
+declare -A running
+for processor in "${PROCESSORS[@]}"; do
+    "$qemu" -cpu "$processor" -L "$root" "$program" --quiet "$@" >"target/kernels/$processor.log" 2>&1 &
+    running[$processor]=$!
+done
+for processor in "${PROCESSORS[@]}"; do
+    wait "${running[$processor]}" || {
+        cat "target/kernels/$processor.log" >&2
+        fail "the kernels' tests failed on $processor"
+    }
+    say "kernels on $processor: $(grep '^test result' "target/kernels/$processor.log")"
 done

@@ -371,7 +371,13 @@ fn compute(
             kernels.average_pool(&patches, &factors[rows.start * width..][..patches.pixels()], &params, out);
         }
         Compute::Nearest { rows: sources, columns } => {
-            for (index, source) in sources[rows.clone()].iter().enumerate() {
+            let sources = &sources[rows.clone()];
+            for (index, source) in sources.iter().enumerate() {
+                if index > 0 && sources[index - 1] == *source && out.step == channels {
+                    let above = (index - 1) * out.row_step;
+                    out.data.copy_within(above..above + columns.len() * channels, index * out.row_step);
+                    continue;
+                }
                 let line = (*source as isize - input.first_row) as usize * row_step;
                 for (x, column) in columns.iter().enumerate() {
                     let to = index * out.row_step + x * out.step;

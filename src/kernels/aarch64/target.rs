@@ -95,7 +95,10 @@ impl Target<'_> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            if P == 1 || MODE == Mode::Part as usize || MODE == Mode::Any as usize {
+            // Where pixels lie close together, the next one's values go over what too many were stored of one.
+            let part = MODE == Mode::Part as usize;
+            let covered = part && self.first == 0 && self.count >= 4 && self.count == step;
+            if P == 1 || part && !covered || MODE == Mode::Any as usize {
                 let outs = core::array::from_fn(|i| out.wrapping_add(i * step));
                 return self.store_as::<2, P, MODE>(constants, sums, outs, pixel);
             }
@@ -107,7 +110,7 @@ impl Target<'_> {
                 }
                 _ => (core::ptr::null(), 0),
             };
-            for pair in sums.as_chunks::<2>().0 {
+            for (index, pair) in sums.as_chunks::<2>().0.iter().enumerate() {
                 let rounded = core::array::from_fn(|i| {
                     self.requantize.round::<MODE>(constants, pair[i / 2][i % 2], multipliers[i % 2])
                 });
@@ -121,6 +124,13 @@ impl Target<'_> {
                     );
                     other
                 });
+                if part && 2 * index + 2 == P {
+                    let mut lanes = [0; 16];
+                    vst1q_s8(lanes.as_mut_ptr(), values);
+                    vst1_s8(to, vget_low_s8(values));
+                    copy_few(lanes.as_ptr().add(8), to.add(step), self.count);
+                    return;
+                }
                 // In one instruction each: the compiler would keep an address for each pixel.
                 asm!(
                     "st1 {{{values:v}.8b}}, [{to}], {step}",

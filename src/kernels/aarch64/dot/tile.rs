@@ -15,6 +15,9 @@ use crate::kernels::Q;
 
 /// `sdot` of four terms: registers of weights; for each pixel the register and place of its terms, then its sums.
 macro_rules! four {
+    ($a:literal, [$([$values:literal $place:literal $sums:literal])*]) => {
+        concat!($("sdot v", $sums, ".4s, v", $a, ".16b, v", $values, ".4b[", $place, "]\n",)*)
+    };
     ($a:literal $b:literal, [$([$values:literal $place:literal $low:literal $high:literal])*]) => {
         concat!($(
             "sdot v", $low, ".4s, v", $a, ".16b, v", $values, ".4b[", $place, "]\n",
@@ -25,6 +28,12 @@ macro_rules! four {
 
 /// Eight terms: two planes.
 macro_rules! eight {
+    ($values:literal, $pixels:tt, narrow) => {
+        concat!(
+            "ldp q0, q1, [{weights}], #32\n",
+            $values, four!(0, $pixels), $values, four!(1, $pixels),
+        )
+    };
     ($values:literal, $pixels:tt) => {
         concat!(
             "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{weights}], #64\n",
@@ -33,17 +42,42 @@ macro_rules! eight {
     };
 }
 
-/// A function that computes the sums of some pixels against a panel.
+/// A function that computes the sums of some pixels against a panel of eight channels, or of four if it is narrow.
 macro_rules! tile {
     (
         $name:ident, pixels: $count:literal, values: $values:literal, places: $places:tt, bias: [$($bias:literal,)*],
         sums: [$([$low:tt $a:ident $high:tt $b:ident])*]
     ) => {
+        tile! {
+            @ $name, $count, 2, [$($bias,)*], [eight!($values, $places), eight!($values, $places),],
+            [eight!($values, $places),], ["ldp q0, q1, [{weights}]", $values, four!(0 1, $places),],
+            [$([$low $a, $high $b,])*]
+        }
+    };
+    (
+        $name:ident, pixels: $count:literal, values: $values:literal, places: $places:tt, bias: [$($bias:literal,)*],
+        narrow sums: [$([$sums:tt $a:ident])*]
+    ) => {
+        tile! {
+            @ $name, $count, 1, [$($bias,)*], [eight!($values, $places, narrow), eight!($values, $places, narrow),],
+            [eight!($values, $places, narrow),], ["ldr q0, [{weights}]", $values, four!(0, $places),],
+            [$([$sums $a,])*]
+        }
+    };
+    (
+        @ $name:ident, $count:literal, $vectors:literal, [$($bias:expr,)*], [$($sixteen:expr,)*], [$($eight:expr,)*],
+        [$($four:expr,)*], [$([$($register:tt $sum:ident,)*])*]
+    ) => {
         /// # Safety
         /// As [`Tiles::panel`]; `values` are the planes of these pixels, `pitch` apart.
         #[inline(always)]
-        unsafe fn $name(panel: &Panel, values: *const u8, pitch: usize, terms: usize) -> [[int32x4_t; 2]; $count] {
-            $(let ($a, $b): (int32x4_t, int32x4_t);)*
+        unsafe fn $name(
+            panel: &Panel,
+            values: *const u8,
+            pitch: usize,
+            terms: usize,
+        ) -> [[int32x4_t; $vectors]; $count] {
+            $($(let $sum: int32x4_t;)*)*
             // SAFETY: reads bias, weights and planes as the caller promises; writes registers only.
             unsafe {
                 asm!(
@@ -52,16 +86,15 @@ macro_rules! tile {
                     "lsr {left}, {terms}, #4",
                     "cbz {left}, 3f",
                     "2:",
-                    eight!($values, $places), eight!($values, $places),
+                    $($sixteen,)*
                     "subs {left}, {left}, #1",
                     "b.ne 2b",
                     "3:",
                     "tbz {terms}, #3, 4f",
-                    eight!($values, $places),
+                    $($eight,)*
                     "4:",
                     "tbz {terms}, #2, 5f",
-                    "ldp q0, q1, [{weights}]",
-                    $values, four!(0 1, $places),
+                    $($four,)*
                     "5:",
                     weights = inout(reg) panel.weights => _,
                     values = inout(reg) values => _,
@@ -70,11 +103,11 @@ macro_rules! tile {
                     bias = in(reg) panel.bias,
                     left = out(reg) _,
                     out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _,
-                    $(out($low) $a, out($high) $b,)*
+                    $($(out($register) $sum,)*)*
                     options(readonly, nostack),
                 );
             }
-            [$([$a, $b],)*]
+            [$([$($sum,)*],)*]
         }
     };
 }
@@ -118,14 +151,42 @@ tile! {
     sums: [["v8" a "v9" b] ["v10" c "v11" d] ["v12" e "v13" f] ["v14" g "v15" h]]
 }
 tile! {
-    tile_1, pixels: 1, values: "ld1 {{v4.s}}[0], [{values}], {pitch}\n",
+    tile_1, pixels: 1, values: "ld1r {{v4.4s}}, [{values}], {pitch}\n",
     places: [[4 0 8 9]],
     bias: ["ld1 {{v8.4s, v9.4s}}, [{bias}]",],
     sums: [["v8" a "v9" b]]
 }
 
+tile! {
+    narrow_12, pixels: 12, values: "ld1 {{v4.16b, v5.16b, v6.16b}}, [{values}], {pitch}\n",
+    places: [
+        [4 0 8] [4 1 9] [4 2 10] [4 3 11] [5 0 12] [5 1 13] [5 2 14] [5 3 15] [6 0 16] [6 1 17] [6 2 18] [6 3 19]
+    ],
+    bias: [
+        "ld1 {{v8.4s, v9.4s, v10.4s, v11.4s}}, [{bias}]", "ld1 {{v12.4s, v13.4s, v14.4s, v15.4s}}, [{bias}]",
+        "ld1 {{v16.4s, v17.4s, v18.4s, v19.4s}}, [{bias}]",
+    ],
+    narrow sums: [
+        ["v8" a] ["v9" b] ["v10" c] ["v11" d] ["v12" e] ["v13" f] ["v14" g] ["v15" h] ["v16" i] ["v17" j] ["v18" k]
+        ["v19" l]
+    ]
+}
+tile! {
+    narrow_4, pixels: 4, values: "ld1 {{v4.16b}}, [{values}], {pitch}\n",
+    places: [[4 0 8] [4 1 9] [4 2 10] [4 3 11]],
+    bias: ["ld1 {{v8.4s, v9.4s, v10.4s, v11.4s}}, [{bias}]",],
+    narrow sums: [["v8" a] ["v9" b] ["v10" c] ["v11" d]]
+}
+tile! {
+    narrow_1, pixels: 1, values: "ld1r {{v4.4s}}, [{values}], {pitch}\n",
+    places: [[4 0 8]], bias: ["ldr q8, [{bias}]",], narrow sums: [["v8" a]]
+}
+
 /// The tiles of this file.
 pub struct DotTiles;
+
+/// Channels of a narrow panel.
+pub const NARROW: usize = 4;
 
 /// Bytes of a plane of `pixels`.
 fn pitch(pixels: usize) -> usize {
@@ -140,8 +201,8 @@ unsafe impl Tiles for DotTiles {
     const DEPTH: usize = 4;
     const RUN: usize = 4;
 
-    fn width(_: usize) -> usize {
-        Self::CHANNELS
+    fn width(channels: usize) -> usize {
+        if channels <= NARROW { NARROW } else { Self::CHANNELS }
     }
 
     fn prepared_bytes(pixels: usize, depth: usize) -> usize {
@@ -163,6 +224,9 @@ unsafe impl Tiles for DotTiles {
     unsafe fn panel(panel: &Panel, places: &Places, length: usize, first: usize) {
         // SAFETY: the caller's promise.
         unsafe {
+            if panel.channels <= NARROW {
+                return narrow_panel(panel, places, length, first);
+            }
             match panel.target.mode {
                 Mode::Even => panel_as::<{ Mode::Even as usize }>(panel, places, length, first),
                 Mode::Odd => panel_as::<{ Mode::Odd as usize }>(panel, places, length, first),
@@ -173,6 +237,29 @@ unsafe impl Tiles for DotTiles {
             }
         }
     }
+}
+
+/// [`Tiles::panel`] of up to four channels.
+///
+/// # Safety
+/// As there.
+unsafe fn narrow_panel(panel: &Panel, places: &Places, length: usize, first: usize) {
+    let (pitch, terms) = (pitch(length), panel.terms.run * (panel.terms.more + 1));
+    let mut done = 0;
+    macro_rules! tiles {
+        ($($count:literal $tile:ident),*) => {$(
+            while length - done >= $count {
+                // SAFETY: at least as many pixels are left; the rest is the caller's promise.
+                unsafe {
+                    let sums = $tile(panel, panel.prepared.add(4 * done), pitch, terms);
+                    let outs = *places.outs.as_ptr().add(done).cast::<[*mut Q; $count]>();
+                    panel.target.store(&sums, outs, || first + done);
+                }
+                done += $count;
+            }
+        )*};
+    }
+    tiles!(12 narrow_12, 4 narrow_4, 1 narrow_1);
 }
 
 /// [`Tiles::panel`] where `MODE` is the target's mode.

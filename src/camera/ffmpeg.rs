@@ -52,7 +52,7 @@ impl Ffmpeg {
         let output = child.stdout.take().expect("standard output is piped");
         let messages = child.stderr.take().expect("standard error is piped");
         let mut stream = Ffmpeg {
-            info: SourceInfo { name: name.clone(), ..SourceInfo::default() },
+            info: SourceInfo { name: name.clone(), live: is_live(address), ..SourceInfo::default() },
             address: address.into(),
             child,
             // On a thread of its own, so that a full pipe of messages never stops the frames.
@@ -159,6 +159,15 @@ fn input(address: &str) -> Cow<'_, str> {
         Cow::Borrowed(address)
     } else {
         Cow::Owned(format!("file:{address}"))
+    }
+}
+
+/// Whether frames come at their own time: from a camera on the network or at this machine, not from a file.
+fn is_live(address: &str) -> bool {
+    const STREAMS: [&str; 7] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp"];
+    match address.split_once("://") {
+        Some((scheme, _)) => STREAMS.iter().any(|stream| scheme.eq_ignore_ascii_case(stream)),
+        None => Path::new(address).metadata().is_ok_and(|known| known.file_type().is_char_device()),
     }
 }
 

@@ -96,7 +96,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mask_size = args.mask_size.of_masks();
     let segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
     let source = match &args.source {
-        Some(source) => camera::open(source)?,
+        Some(source) => {
+            let [_, _, height, width] = segmenter.input_shape();
+            camera::open_for(source, Some((width as u32, height as u32)))?
+        }
         None => camera::demo(),
     };
     let existing = match (args.overwrite, args.append) {

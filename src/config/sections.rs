@@ -45,11 +45,11 @@ pub struct CameraConfig {
     pub fps: Option<f64>,
     /// The camera's pixel format as a four-character code (`YUYV`, `MJPG`, ...); absent for `auto`.
     pub format: Option<String>,
-    /// Turn of the picture, before `mirror`.
+    /// Turn of the picture, after `mirror`.
     pub rotate: Rotate,
     /// Mirroring of the picture.
     pub mirror: Mirror,
-    /// The part of the camera's frame that is used, in its pixels before it is turned.
+    /// The part of the camera's frame that is used, in its pixels before it is mirrored and turned.
     pub crop: Option<Crop>,
     /// How long a frame may take to come before the camera counts as lost, 0.1 s to 10 min.
     pub timeout: Duration,

@@ -111,7 +111,7 @@ fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Resul
         },
     };
     if !config.source.starts_with("v4l:") {
-        return Ok(Box::new(Turned::new(camera::open(&config.source)?, geometry)));
+        return Ok(Box::new(Turned::new(camera::open_for(&config.source, Some(input))?, geometry)));
     }
     let mut options = V4lOptions::parse(&config.source)?;
     options.width = options.width.or(config.width);

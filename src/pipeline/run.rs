@@ -225,8 +225,9 @@ impl Pipeline {
         let write =
             spawn(Thread::Write, &shared, move |shared| write::run(sink, &alive, shared)).map_err(stopped)?;
         let alive = beat(Thread::Segment);
-        let segment = spawn(Thread::Segment, &shared, move |shared| segment::run(segment, rules, &alive, shared))
-            .map_err(stopped)?;
+        let segment =
+            spawn(Thread::Segment, &shared, move |shared| segment::run(segment, rules, &alive, shared))
+                .map_err(stopped)?;
         let alive = beat(Thread::Capture);
         let capture = spawn(Thread::Capture, &shared, move |shared| capture::run(source, &alive, shared))
             .map_err(stopped)?;

@@ -22,5 +22,6 @@ pub use folder::{Existing, MaskFolder, Picture, Record, free_name};
 pub use index::{Entry, read_index};
 pub use record::{RecordMeta, Throttle};
 pub use segments::{
-    Encoding, Recovery, SegmentStore, StoreOptions, StoreReader, StoreState, StoredMask, Sync, read_store, verify,
+    Encoding, Recovery, SegmentStore, StoreOptions, StoreReader, StoreState, StoredMask, Sync, read_store,
+    verify,
 };

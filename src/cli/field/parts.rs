@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sedge::camera::{self, Geometry, Rotation, Source, Turned, V4l, V4lOptions};
 use sedge::clock::SystemClock;
-use sedge::config::{self, CameraConfig, Config, DisplayConfig, SaveConfig, SaveEvery, StoreConfig, StoreFormat};
+use sedge::config::{
+    self, CameraConfig, Config, DisplayConfig, SaveConfig, SaveEvery, StoreConfig, StoreFormat,
+};
 use sedge::display::{self, Display};
 use sedge::mask::Class;
 use sedge::overlay::{self, Statistics};
@@ -118,7 +120,11 @@ fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Resul
     options.height = options.height.or(config.height);
     options.fps = options.fps.or(config.fps);
     if let (None, Some(format)) = (options.encoding, &config.format) {
-        options.encoding = Some(format.parse().map_err(|reason: String| super::super::usage(&format!("camera.format: {reason}")))?);
+        options.encoding = Some(
+            format
+                .parse()
+                .map_err(|reason: String| super::super::usage(&format!("camera.format: {reason}")))?,
+        );
     }
     let controls = config.controls.iter().map(|(name, value)| match *value {
         config::Control::Number(number) => (name.clone(), number),
@@ -135,7 +141,8 @@ fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Resul
 
 fn sink(config: &StoreConfig, classes: &[Class]) -> anyhow::Result<Box<dyn Sink>> {
     if config.format == StoreFormat::Png {
-        let existing = if config.path.join("index.jsonl").exists() { Existing::Append } else { Existing::Refuse };
+        let existing =
+            if config.path.join("index.jsonl").exists() { Existing::Append } else { Existing::Refuse };
         let folder = MaskFolder::create(&config.path, classes, existing)?;
         return Ok(Box::new(PictureFolder::new(folder, classes)));
     }
@@ -209,7 +216,9 @@ fn viewer(config: &DisplayConfig, shared: &Shared, told: &Arc<Told>) -> anyhow::
         match display.show(frame, mask, &shared.classes, statistics) {
             Some(display::Event::Lost(error)) => told.begins("display", &format!("no display: {error}")),
             Some(display::Event::Back) => told.ends("display", "the display works again"),
-            Some(display::Event::Ended(error)) => told.begins("display", &format!("no display any more: {error}")),
+            Some(display::Event::Ended(error)) => {
+                told.begins("display", &format!("no display any more: {error}"))
+            }
             None => {}
         }
     })))

@@ -10,8 +10,8 @@ use sedge::config::{Config, GovernorConfig};
 use sedge::governor::{Governor, Limits, Note, Readings, Sensors, SysSensors};
 use sedge::pipeline::{Event, Pipeline, Stage, Summary};
 use sedge::status::{
-    BoardStatus, CameraStatus, Due, Heartbeats, Notification, Notify, Reporter, Status, Systemd, Told, Watchdog,
-    watchdog_timeout,
+    BoardStatus, CameraStatus, Due, Heartbeats, Notification, Notify, Reporter, Status, Systemd, Told,
+    Watchdog, watchdog_timeout,
 };
 
 use super::Overrides;
@@ -101,7 +101,13 @@ impl Watch<'_> {
         while let Some(event) = self.pipeline.next_event(Duration::ZERO) {
             self.hear(event, &mut status.camera);
         }
-        self.report(&mut status, &readings, &governor, clock.monotonic().saturating_sub(began), &mut reporter);
+        self.report(
+            &mut status,
+            &readings,
+            &governor,
+            clock.monotonic().saturating_sub(began),
+            &mut reporter,
+        );
         Ok(())
     }
 
@@ -224,11 +230,7 @@ impl Seen {
 }
 
 fn limits(config: &GovernorConfig) -> Limits {
-    Limits {
-        fps_max: config.fps_max,
-        fps_min: config.fps_min,
-        temperature_max_c: config.temperature_max_c,
-    }
+    Limits { fps_max: config.fps_max, fps_min: config.fps_min, temperature_max_c: config.temperature_max_c }
 }
 
 fn reload_words(reload: &sedge::config::Reload) -> String {

@@ -6,9 +6,10 @@
 //! 2. [`frame::Preparer`] turns the frame into the network's input: resize, colour order, normalisation.
 //! 3. [`engine::Session`] runs the ONNX model and gives logits `[1, classes, height, width]`.
 //! 4. [`mask::Masker`] upsamples the logits to the frame and takes the best class of each pixel.
-//! 5. [`store::MaskFolder`] writes the mask as an indexed PNG and lists it; [`overlay`] draws it over the frame.
+//! 5. [`store::MaskFolder`] writes the mask as an indexed PNG and lists it, or [`store::SegmentStore`] keeps it safe from power
+//!    cuts; [`overlay`] draws it over the frame.
 //!
-//! [`pipeline`] is these five steps in a loop, with their times.
+//! [`pipeline`] is these five steps in three threads, with their times.
 //!
 //! # A model's way
 //!

@@ -42,13 +42,13 @@ pub unsafe fn copy_patches(
         let mut to = to.wrapping_add(index * run);
         // SAFETY: reading past a run happens only inside the data; a pitch is long enough for writing past it.
         unsafe {
-            for _ in 0..whole {
-                let mut i = 0;
-                while i < run {
-                    to.add(i)
-                        .cast::<[Q; 16]>()
-                        .write_unaligned(from.add(i).cast::<[Q; 16]>().read_unaligned());
-                    i += 16;
+            for _ in 0..if run <= 16 { whole } else { 0 } {
+                copy_16(from, to);
+                (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));
+            }
+            for _ in 0..if run <= 16 { 0 } else { whole } {
+                for i in (0..run).step_by(16) {
+                    copy_16(from.add(i), to.add(i));
                 }
                 (from, to) = (from.wrapping_add(patches.step), to.wrapping_add(pitch));
             }
@@ -58,4 +58,14 @@ pub unsafe fn copy_patches(
             }
         }
     }
+}
+
+/// Copies sixteen values.
+///
+/// # Safety
+/// They may be read and written.
+#[inline(always)]
+unsafe fn copy_16(from: *const Q, to: *mut Q) {
+    // SAFETY: the caller's promise.
+    unsafe { to.cast::<[Q; 16]>().write_unaligned(from.cast::<[Q; 16]>().read_unaligned()) }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, StatVfsMountFlags};
 use rustix::io::Errno;
 
 use super::volume::{Appender, Content, Folder, MountRule, OpenError, Volume};
@@ -203,7 +203,8 @@ impl Folder for RealFolder {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        Ok(fs::fsync(&self.handle)?)
+        fs::fsync(&self.handle)?;
+        still_writable(&self.handle)
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -224,7 +225,17 @@ impl Appender for RealFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
+        self.0.sync_all()?;
+        still_writable(&self.0)
+    }
+}
+
+/// ext4 that was remounted read-only in an emergency takes writes to files that were open, and says that it has synced
+/// them, though nothing reaches the disk.
+fn still_writable(handle: impl AsFd) -> io::Result<()> {
+    match fs::fstatvfs(handle)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        true => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+        false => Ok(()),
     }
 }
 

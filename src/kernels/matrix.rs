@@ -82,8 +82,8 @@ pub struct PackedMatrix {
     pub zero_point: i32,
 }
 
-/// Weights of a dense 3x3 convolution of stride 1, transformed so that tiles of [`PackedConv3x3::ROWS`] rows and columns of
-/// output take fewer multiplications.
+/// Weights of a dense 3x3 convolution of stride 1 for a kernel of its own, which computes [`PackedConv3x3::ROWS`] rows of
+/// output together.
 #[derive(Clone, Debug)]
 pub struct PackedConv3x3 {
     /// Output channels.

@@ -98,9 +98,10 @@ pub trait Kernels: Operators + Pixels + Send + Sync {
         generic::matrix::run(patches, weights, channels, epilogue, out);
     }
 
-    /// Transforms the weights of a 3x3 convolution of stride 1, `matrix.depth` being nine times its channels, so that
-    /// [`Kernels::conv3x3`] computes the same as [`Kernels::matrix`] with fewer multiplications. `None` where this
-    /// instruction set has no such kernel, where it would not be faster, or where it might not be exact.
+    /// Brings the weights of a 3x3 convolution of stride 1, `matrix.depth` being nine times its channels, into the form in
+    /// which [`Kernels::conv3x3`] computes the same as [`Kernels::matrix`] with less work: fewer multiplications, or no copies
+    /// of patches. `None` where this instruction set has no such kernel, where it would not be faster, or where it might not
+    /// be exact.
     fn pack_conv3x3(&self, matrix: &Matrix) -> Option<PackedConv3x3> {
         let _ = matrix;
         None

@@ -22,6 +22,8 @@ type Check = fn(&Rig, &str) -> Result<(), Failure>;
 
 /// Scenarios that run on the first processor alone: what they show does not depend on it.
 const CHECKS: [(&str, Check); 14] = [
+    // The longest first.
+    ("power::keeps_what_was_promised", power::keeps_what_was_promised),
     ("the_rig::has_its_devices", sound::has_its_devices),
     ("the_rig::loses_what_was_not_flushed", sound::loses_what_was_not_flushed),
     ("the_rig::fails_and_recovers_as_a_disk", sound::fails_and_recovers_as_a_disk),
@@ -35,7 +37,6 @@ const CHECKS: [(&str, Check); 14] = [
     ("storage::it_ends_while_it_waits", storage::it_ends_while_it_waits),
     ("storage::the_clock_jumps", storage::the_clock_jumps),
     ("storage::a_second_run_goes_on", storage::a_second_run_goes_on),
-    ("power::keeps_what_was_promised", power::keeps_what_was_promised),
 ];
 
 /// Scenarios that run on each processor.

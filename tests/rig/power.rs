@@ -14,7 +14,7 @@ use crate::run::{self, Config, Listed, STORE, export, list, status, tailed, veri
 
 /// Cuts of the same disk, one after the other; then a new one is taken.
 const CUTS_OF_A_DISK: u64 = 10;
-/// The interval at which masks are forced to the disk, on every second disk; on the others each mask is.
+/// The interval at which masks are forced to the disk in about half of the runs; in the others each mask is.
 const SYNC: Duration = Duration::from_secs(1);
 /// What a frame may take from its capture to the store, in emulation on a busy machine.
 const FRAME_TAKES_MAX: Duration = Duration::from_secs(2);
@@ -118,6 +118,8 @@ pub fn keeps_what_was_promised(rig: &Rig, processor: &str) -> Result<(), Failure
 /// What was known when the power was cut.
 #[derive(Default)]
 struct Known {
+    /// What a power cut may take.
+    sync: Duration,
     /// Masks that the store listed, by sequence number.
     tailed: BTreeMap<u64, Listed>,
     /// When a status line came, masks that the run had taken by then, and those of them that were promised.
@@ -130,7 +132,6 @@ struct Known {
 fn cut_one_disk(rig: &Rig, processor: &str, number: u64, cuts: u64) -> Result<Tally, Failure> {
     let mut chance = Chance(number);
     let disk = Disk::with_write_cache(64)?;
-    let sync = if number.is_multiple_of(2) { SYNC } else { Duration::ZERO };
     let mut tally = Tally { cuts, ..Tally::default() };
     // What the store held before the run at hand: it must never change again.
     let mut held = Vec::new();
@@ -140,7 +141,7 @@ fn cut_one_disk(rig: &Rig, processor: &str, number: u64, cuts: u64) -> Result<Ta
         let mut board = rig.boot(processor, &disk).map_err(during)?;
         board.sh("mount /dev/vda /disk").map_err(during)?;
         if cut > 0 {
-            held = check(&mut board, &held, &known, sync, &mut tally)
+            held = check(&mut board, &held, &known, &mut tally)
                 .map_err(|failure| during(board.failure(&failure)))?;
         }
         if cut == cuts {
@@ -148,7 +149,7 @@ fn cut_one_disk(rig: &Rig, processor: &str, number: u64, cuts: u64) -> Result<Ta
             board.switch_off()?;
             break;
         }
-        known = write_for_a_while(&mut board, sync, &mut chance).map_err(during)?;
+        known = write_for_a_while(&mut board, &mut chance).map_err(during)?;
         board.cut_power();
         known.cut = Some(Instant::now());
         let cache = Cache::ALL[chance.below(4) as usize];
@@ -159,14 +160,15 @@ fn cut_one_disk(rig: &Rig, processor: &str, number: u64, cuts: u64) -> Result<Ta
 }
 
 /// Lets the program write for a random time, and notes what it says.
-fn write_for_a_while(board: &mut Board, sync: Duration, chance: &mut Chance) -> Result<Known, Failure> {
-    let sync = if sync.is_zero() { "record".to_string() } else { format!("{}s", sync.as_secs()) };
-    run::start(board, &Config::new().with("store", "sync", &format!("{sync:?}")))?;
+fn write_for_a_while(board: &mut Board, chance: &mut Chance) -> Result<Known, Failure> {
+    let sync = if chance.flip() { SYNC } else { Duration::ZERO };
+    let words = if sync.is_zero() { "record".to_string() } else { format!("{}s", sync.as_secs()) };
+    run::start(board, &Config::new().with("store", "sync", &format!("{words:?}")))?;
     board.wait_for("the first promise", |line| status(line).is_some_and(|status| status.listed > 0))?;
     board.sh(&format!("/share/sedge masks tail {STORE} --json >/dev/hvc1 2>&1 &"))?;
     // The board's own time, so that a loss is measured by the clock that the masks are dated by.
     board.sh("while read -r up _ </proc/uptime; do echo \"up $up\"; sleep 0.05; done >/dev/hvc1 &")?;
-    let mut known = Known::default();
+    let mut known = Known { sync, ..Known::default() };
     let end = Instant::now() + Duration::from_millis(chance.below(WRITING_MS_MAX));
     while let Some(line) = board.line(end.saturating_duration_since(Instant::now())) {
         if line.starts_with("rig: ended with ") {
@@ -188,7 +190,6 @@ fn check(
     board: &mut Board,
     held: &[(Listed, String)],
     known: &Known,
-    sync: Duration,
     tally: &mut Tally,
 ) -> Result<Vec<(Listed, String)>, Failure> {
     verify(board)?;
@@ -206,7 +207,7 @@ fn check(
     }
     let kept = new.len() as u64;
     for (when, saved, listed) in &known.told {
-        let is_old = known.cut.is_some_and(|cut| cut.duration_since(*when) >= sync);
+        let is_old = known.cut.is_some_and(|cut| cut.duration_since(*when) >= known.sync);
         let promised = if is_old { saved } else { listed };
         if kept < *promised {
             return Err(format!("{promised} masks of the run were promised, {kept} are left"));
@@ -216,8 +217,11 @@ fn check(
     // What the newest mask on the disk lacks to the cut; a run that has just begun has none yet.
     if let Some((_, newest)) = new.last_key_value() {
         let loss = Duration::from_micros(known.uptime_us.saturating_sub(newest.monotonic_us));
-        if loss > sync + FRAME_TAKES_MAX {
-            return Err(format!("the newest mask is {loss:?} older than the cut, the interval is {sync:?}"));
+        if loss > known.sync + FRAME_TAKES_MAX {
+            let interval = known.sync;
+            return Err(format!(
+                "the newest mask is {loss:?} older than the cut, the interval is {interval:?}"
+            ));
         }
         tally.loss_ms_max = tally.loss_ms_max.max(loss.as_millis() as u64);
     }

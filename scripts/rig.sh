@@ -19,10 +19,14 @@ modules=(virtio_mmio virtio_console virtio_blk virtio_gpu 9pnet_virtio 9p ext4 v
 # dmsetup makes disks that fail; the rest is the C library and what dmsetup links to.
 packages=(busybox-static dmsetup libdevmapper1.02.1 libudev1 libselinux1 libpcre2-8-0 libcap2 libc6 libgcc-s1)
 
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+
 # Prints the package of the newest kernel: the one that Debian's meta package depends on.
 kernel_package() {
     apt-cache depends linux-image-arm64:arm64 | sed -n 's/^ *Depends: \(linux-image-[^:]*\).*/\1/p' | head -n 1
 }
+
+download() { (cd "$rig/packages" && apt-get -qq -o APT::Sandbox::User=root download "$1:arm64"); }
 
 # Downloads Debian packages for ARM and unpacks them into a folder; nothing is installed.
 unpack() {
@@ -31,7 +35,9 @@ unpack() {
     mkdir -p "$rig/packages" "$folder"
     for name in "$@"; do
         compgen -G "$rig/packages/${name}_*.deb" >/dev/null ||
-            (cd "$rig/packages" && retry apt-get -qq -o APT::Sandbox::User=root download "$name:arm64")
+            download "$name" ||
+            # Lists that are some days old name packages that are gone.
+            { retry as_root apt-get -qq update && retry download "$name"; }
         dpkg-deb -x "$rig/packages/${name}_"*.deb "$folder"
     done
 }
@@ -77,7 +83,9 @@ prepare() {
     rm -rf "$rig"/{kernel,programs,root,stamp}
     unpack "$rig/kernel" "$kernel"
     unpack "$rig/programs" "${packages[@]}"
-    version=$(ls "$rig/kernel/lib/modules" 2>/dev/null || ls "$rig/kernel/usr/lib/modules")
+    # Newer packages keep modules under usr alone.
+    [ -e "$rig/kernel/lib" ] || ln -s usr/lib "$rig/kernel/lib"
+    version=$(ls "$rig/kernel/lib/modules")
     mkdir -p "$rig/root"
     copy_modules "$rig/kernel" "$rig/root" "$version"
     copy_programs "$rig/programs" "$rig/root"

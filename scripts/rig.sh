@@ -96,7 +96,7 @@ boot() {
     mkfs.ext4 -q -F -b 4096 "$work/disk"
     qemu-system-aarch64 -M virt -cpu "${RIG_CPU:-cortex-a72}" -smp 2 -m 1024 -nodefaults -display none -no-reboot \
         -global virtio-mmio.force-legacy=false \
-        -kernel "$rig/vmlinuz" -initrd "$rig/initramfs" -append "console=ttyAMA0 quiet panic=-1" \
+        -kernel "$rig/vmlinuz" -initrd "$rig/initramfs" -append "console=ttyAMA0 quiet panic=-1 vt.global_cursor_default=0" \
         -serial "file:$1/kernel.log" \
         -chardev stdio,id=console -device virtio-serial-device -device virtconsole,chardev=console \
         -device virtio-gpu-device,xres=640,yres=480 \

@@ -93,7 +93,7 @@ impl Board {
             .arg(rig.folder.join("vmlinuz"))
             .arg("-initrd")
             .arg(rig.folder.join("initramfs"))
-            .args(["-append", "console=ttyAMA0 quiet panic=-1"])
+            .args(["-append", "console=ttyAMA0 quiet panic=-1 vt.global_cursor_default=0"])
             .args(["-serial", &format!("file:{}/kernel.log", share.path().display())])
             .args(["-device", "virtio-serial-device"])
             .args(["-chardev", "stdio,id=console,signal=off", "-device", "virtconsole,chardev=console"])

@@ -146,7 +146,8 @@ mod tests {
                 if cfg!(feature = "v4l") {
                     "v4l:DIR/video0: there is no device DIR/video0"
                 } else {
-                    "v4l:DIR/video0: this build reads no cameras; build it with `cargo build --release --features v4l`"
+                    "v4l:DIR/video0: this build reads no cameras; give /dev/video0 alone to read one through ffmpeg, or build with \
+                     `cargo build --release --features v4l`"
                 },
             ),
         ];

@@ -10,7 +10,9 @@ use anyhow::Context;
 use sedge::camera;
 use sedge::clock::SystemClock;
 use sedge::mask::Class;
-use sedge::pipeline::{Event, MaskSize, Parts, PictureFolder, Pipeline, Segmenter, Settings, Stage, Summary};
+use sedge::pipeline::{
+    Event, MaskSize, Parts, PictureFolder, Pipeline, PipelineError, Segmenter, Settings, Stage, Summary,
+};
 use sedge::status::Heartbeats;
 use sedge::store::{Existing, MaskFolder, free_name};
 use serde_json::json;
@@ -144,7 +146,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     } else {
         super::print(&text_summary(&summary, &classes, &out, stopped))?;
     }
-    outcome?;
+    // Ctrl-C reaches whoever feeds this process too, such as ffmpeg: its end is then no failure.
+    if !(stopped && matches!(outcome, Err(PipelineError::Source(_)))) {
+        outcome?;
+    }
     if summary.frames == 0 && !stopped && args.frames != Some(0) {
         anyhow::bail!("{}: gave no whole frame", run_name(&args.source));
     }
@@ -212,7 +217,7 @@ fn text_summary(summary: &Summary, classes: &[Class], out: &Path, stopped: bool)
     let broken =
         if summary.broken > 0 { format!(", {} broken and skipped", summary.broken) } else { String::new() };
     let end = if stopped { ", stopped by a signal" } else { "" };
-    let (frames, fps, seconds) = (summary.frames, summary.fps(), summary.elapsed.as_secs_f64());
+    let (frames, fps, seconds) = (summary.stored, summary.fps(), summary.elapsed.as_secs_f64());
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{frames} frames in {seconds:.1} s, {fps:.1} fps{broken}{end}");
     let _ = writeln!(text, "stage     median ms  p99 ms");
@@ -244,7 +249,7 @@ fn json_summary(summary: &Summary, classes: &[Class], out: &Path, stopped: bool)
     let shares: serde_json::Map<String, serde_json::Value> =
         shares(summary, classes).into_iter().map(|(name, share)| (name.to_string(), json!(share))).collect();
     json!({
-        "frames": summary.frames,
+        "frames": summary.stored,
         "broken": summary.broken,
         "elapsed_s": summary.elapsed.as_secs_f64(),
         "fps": summary.fps(),

@@ -53,7 +53,7 @@ fn sources_that_give_nothing() {
             "a camera",
             nothing,
             "run --model net.onnx --source v4l:/dev/video0",
-            &["v4l:/dev/video0", "no camera support", "ffmpeg"],
+            &["v4l:/dev/video0", "reads no cameras", "ffmpeg"],
         ),
         case(
             "a pattern without size",

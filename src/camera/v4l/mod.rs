@@ -44,6 +44,9 @@ pub use source::V4l;
 fn not_built(name: &str) -> super::SourceError {
     super::SourceError::Unsupported {
         name: name.into(),
-        reason: "this build reads no cameras; build it with `cargo build --release --features v4l`".into(),
+        reason:
+            "this build reads no cameras; give /dev/video0 alone to read one through ffmpeg, or build with \
+                 `cargo build --release --features v4l`"
+                .into(),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sedge::clock::SystemClock;
 use sedge::config::Config;
-use sedge::pipeline::{Pipeline, Segmenter, Settings};
+use sedge::pipeline::{Pipeline, PipelineError, Segmenter, Settings};
 use sedge::status::{Heartbeats, Told};
 use sha2::{Digest, Sha256};
 
@@ -73,8 +73,12 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
         super::print(&format!("{figures}\n"))?;
     }
     super::say(&format!("{} frames, {} masks stored", summary.frames, summary.stored));
-    outcome?;
-    Ok(ended?)
+    let stopped = outcome?;
+    match ended {
+        // The signal reaches whoever feeds this process too.
+        Err(PipelineError::Source(_)) if stopped => Ok(()),
+        ended => Ok(ended?),
+    }
 }
 
 /// Puts options of the command line over those of the file.

@@ -33,8 +33,15 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Until the pipeline ends, a signal stops it or a thread is stuck; the last is the only error.
-    pub fn run(self, mut config: Config, camera: String, model: String, hash: [u8; 8]) -> anyhow::Result<()> {
+    /// Until the pipeline ends, a signal stops it or a thread is stuck; the last is the only error. Says whether it was a
+    /// signal.
+    pub fn run(
+        self,
+        mut config: Config,
+        camera: String,
+        model: String,
+        hash: [u8; 8],
+    ) -> anyhow::Result<bool> {
         let stop = super::super::run::stop_on_signals()?;
         let reload = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&reload))?;
@@ -108,7 +115,7 @@ impl Watch<'_> {
             clock.monotonic().saturating_sub(began),
             &mut reporter,
         );
-        Ok(())
+        Ok(stop.load(Ordering::Relaxed))
     }
 
     fn hear(&self, event: Event, camera: &mut CameraStatus) {

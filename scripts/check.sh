@@ -12,7 +12,7 @@ advisories() {
     fi
 }
 
-stage setup scripts/setup.sh deny
+stage setup scripts/setup.sh device deny
 stage lock cargo fetch --locked --quiet
 stage fmt cargo fmt --check
 stage clippy cargo clippy --release --all-targets -- -D warnings

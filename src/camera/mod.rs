@@ -71,8 +71,8 @@ pub struct Losses {
     pub reopened: u64,
 }
 
-/// Why a frame, or a whole stream, could not be had. All but [`SourceError::BrokenFrame`] and
-/// [`SourceError::Interrupted`] end the stream.
+/// Why a frame, or a whole stream, could not be had. All but [`SourceError::BrokenFrame`],
+/// [`SourceError::Interrupted`] and [`SourceError::NotYet`] end the stream.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// One frame is broken; the stream goes on after it.
@@ -93,6 +93,12 @@ pub enum SourceError {
         name: String,
         /// What is wrong, without figures that change.
         reason: String,
+    },
+    /// A live source that works, but is slow, has no new frame yet; ask again.
+    #[error("{name}: the next frame is not there yet")]
+    NotYet {
+        /// The stream.
+        name: String,
     },
     /// Nothing lies at this path.
     #[error(
@@ -216,7 +222,10 @@ impl SourceError {
 
     /// Whether the stream goes on after this: one frame is lost, or a live source waits for its camera.
     pub fn goes_on(&self) -> bool {
-        matches!(self, SourceError::BrokenFrame { .. } | SourceError::Interrupted { .. })
+        matches!(
+            self,
+            SourceError::BrokenFrame { .. } | SourceError::Interrupted { .. } | SourceError::NotYet { .. }
+        )
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn run(mut source: Box<dyn Source>, alive: &Beat, shared: &Shared) ->
                 shared.summary().dropped = shared.frames.dropped();
                 read += 1;
             }
+            Some(Err(SourceError::NotYet { .. })) => {}
             Some(Err(SourceError::Interrupted { reason, .. })) => interruption.goes_on(reason, shared),
             Some(Err(error)) if error.is_broken_frame() => {
                 shared.summary().broken += 1;

@@ -173,7 +173,7 @@ impl Source for V4l {
                 self.told = Some(reason.clone());
                 interrupted(&self.info.name, reason)
             }
-            Found::Nothing => interrupted(&self.info.name, "the camera's next frame is not there yet".into()),
+            Found::Nothing => Some(Err(SourceError::NotYet { name: self.info.name.clone() })),
             Found::Ended => {
                 self.over = true;
                 let reason = "the thread that reads the camera has ended; start the program again".into();

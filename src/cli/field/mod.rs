@@ -61,6 +61,10 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     let pipeline = Pipeline::start(made, settings)?;
     let watch = Watch { path, overrides: &overrides, pipeline: &pipeline, heartbeats, told, shared };
     let outcome = watch.run(config, camera, model.origin.clone(), hash);
+    if outcome.is_err() {
+        // A thread that is stuck is left behind.
+        pipeline.stop();
+    }
     let (summary, ended) = pipeline.finish(super::run::STOP_LIMIT);
     if overrides.json {
         let figures = serde_json::json!({

@@ -23,7 +23,7 @@ fn next(source: &mut V4l) -> String {
                 return format!("frame {} {}x{} {:?}", frame.number, frame.width, frame.height, frame.format);
             }
             // A machine that is very slow.
-            Some(Err(SourceError::Interrupted { reason, .. })) if reason.contains("not there yet") => {}
+            Some(Err(SourceError::NotYet { .. })) => {}
             Some(Err(error)) => return error.to_string(),
             None => return "end".into(),
         }

@@ -137,6 +137,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let report = steady::measure(Duration::from_secs_f64(args.steady_limit), frame)?;
         return steady::print(&report, &Setup::new(&args, &model, &pipeline), args.json);
     }
+    if args.layers && args.engine.is_tract() {
+        return Err(super::usage(
+            "--layers times the steps of the integer engine: leave --engine tract away",
+        ));
+    }
     if args.layers {
         measure_steps(pipeline.session(), true)?;
     }

@@ -24,6 +24,11 @@ impl EngineArgs {
         self.threads.is_some()
     }
 
+    /// Whether tract was asked for.
+    pub fn is_tract(&self) -> bool {
+        matches!(self.engine, Choice::Tract)
+    }
+
     pub fn options(&self) -> Options {
         let processors = || std::thread::available_parallelism().map_or(1, |count| count.get().min(64));
         Options {

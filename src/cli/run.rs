@@ -30,12 +30,12 @@ pub const STOP_LIMIT: Duration = Duration::from_millis(1500);
 /// Write a mask for every frame of a source
 #[derive(clap::Args)]
 pub struct Args {
-    /// Configuration of a camera that runs for months (TOML; `man sedge-run` and /etc/sedge/sedge.toml tell its keys); other
+    /// Configuration of a camera that runs for months (TOML; packaging/sedge.toml, installed as /etc/sedge/sedge.toml, tells its keys); other
     /// options count more than what it says
     #[arg(long, value_name = "FILE", conflicts_with_all = ["overwrite", "append", "overlay"])]
     config: Option<PathBuf>,
     /// Where frames come from: an image, a folder of images, a clip (Motion-JPEG AVI, Y4M, or any other through
-    /// ffmpeg), `-` for Y4M on standard input, an rtsp:// address, or synthetic:WIDTHxHEIGHT@FPS; without it the clip
+    /// ffmpeg), v4l:/dev/video0 for a camera, `-` for Y4M on standard input, an rtsp:// address, or synthetic:WIDTHxHEIGHT@FPS; without it the clip
     /// inside the program
     #[arg(long)]
     source: Option<String>,

@@ -46,6 +46,10 @@ fn store(config: &Config, lines: &Lines, wrong: &mut Vec<(&'static str, String)>
             "store.segment_bytes",
             "store.max_bytes",
             "store.max_age",
+            "store.min_free_bytes",
+            "store.mount",
+            "store.mount_uuid",
+            "store.sync",
             "store.write_bytes_per_day",
         ];
         for key in of_segments.into_iter().filter(|key| lines.contains_key(key)) {

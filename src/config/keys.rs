@@ -92,16 +92,16 @@ pub const KEYS: &[Key] = &[
     }),
     key!("store.sync", Restart, store.sync, |v| {
         let words = [("record", Sync::Record), ("close", Sync::Close)];
-        value::word_or_duration(v, &words, (MILLI * 100)..=DAY, Sync::Interval)
+        value::word_or_duration(v, &words, (MILLI * 1000)..=DAY, Sync::Interval)
     }),
-    key!("store.segment_bytes", Restart, store.segment_bytes, |v| value::bytes(v, (64 << 10)..=(4 << 30))),
+    key!("store.segment_bytes", Restart, store.segment_bytes, |v| value::bytes(v, (64 << 10)..=(1 << 30))),
     key!("store.max_bytes", Restart, store.max_bytes, |v| value::bytes(v, (128 << 10)..=ANY_SIZE).map(Some)),
     key!("store.max_age", Restart, store.max_age, |v| value::duration(v, (MILLI * 60_000)..=LONG).map(Some)),
     key!("store.min_free_bytes", Restart, store.min_free_bytes, |v| value::bytes(v, 0..=ANY_SIZE)),
     key!("store.mount", Restart, store.mount, |v| value::path(v).map(Some)),
     key!("store.mount_uuid", Restart, store.mount_uuid, |v| value::text(v).map(Some)),
     key!("store.write_bytes_per_day", Restart, store.write_bytes_per_day, |v| {
-        value::bytes(v, 1_000_000..=ANY_SIZE).map(Some)
+        value::bytes(v, (1 << 20)..=ANY_SIZE).map(Some)
     }),
     key!("save.every", Applies, save.every, |v| {
         let words = [("frame", SaveEvery::Frame)];

@@ -135,7 +135,7 @@ pub struct StoreConfig {
     pub encoding: Encoding,
     /// When masks are forced to the disk.
     pub sync: Sync,
-    /// Size at which a segment is closed and the next begun, 64 KiB to 4 GiB.
+    /// Size at which a segment is closed and the next begun, 64 KiB to 1 GiB.
     pub segment_bytes: u64,
     /// The most that the store may take, at least two segments.
     pub max_bytes: Option<u64>,
@@ -147,7 +147,7 @@ pub struct StoreConfig {
     pub mount: Option<PathBuf>,
     /// The file system that has to be mounted there.
     pub mount_uuid: Option<String>,
-    /// The most that may be written in 24 hours, 1 MB or more.
+    /// The most that may be written in 24 hours, 1 MiB or more.
     pub write_bytes_per_day: Option<u64>,
 }
 
@@ -196,7 +196,7 @@ pub enum Sync {
     Record,
     /// When a segment is closed.
     Close,
-    /// At this interval, 0.1 s to 1 d.
+    /// At this interval, 1 s to 1 d.
     Interval(Duration),
 }
 

@@ -228,7 +228,7 @@ fn bad_files() {
         ),
         (
             "[store]\nsync = \"0s\"",
-            "2: store.sync is 0ms, but has to be from 100ms to 1d (or \"record\" or \"close\")",
+            "2: store.sync is 0ms, but has to be from 1s to 1d (or \"record\" or \"close\")",
         ),
         (
             "[store]\nformat = \"png\"\nmax_bytes = \"1GB\"",

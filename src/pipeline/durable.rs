@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{PipelineError, Saved, Sink};
 use crate::status::StoreStatus;
-use crate::store::{SegmentStore, StoreState, segments};
+use crate::store::segments::{self, WaitReason};
+use crate::store::{SegmentStore, StoreState};
 
 /// A [`SegmentStore`] as a sink: a disk that is full or away is waited for.
 pub struct DurableStore {
@@ -60,6 +61,10 @@ impl Sink for DurableStore {
 fn trouble(state: &StoreState) -> Option<String> {
     match state {
         StoreState::Writing => None,
+        // Without the bytes, which change all the time.
+        StoreState::Waiting(WaitReason::Full { .. }) => {
+            Some("the disk is full, and other files take the space; remove some".into())
+        }
         StoreState::Waiting(reason) => Some(reason.to_string()),
         StoreState::OverBudget => {
             Some("what may be written in a day is written; the rest of the day's masks are lost".into())

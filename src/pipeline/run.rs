@@ -329,7 +329,12 @@ impl Pipeline {
         // Whoever still waits for room or for a frame need not.
         shared.stop.raise();
         let mut failures = std::mem::take(&mut *shared.failures());
-        failures.retain(|(thread, _)| !(*thread == Thread::Capture && excused));
+        // A display that fails costs no mask.
+        failures.retain(|(thread, _)| *thread != Thread::View && !(*thread == Thread::Capture && excused));
+        if !self.write.is_finished() {
+            let reason = "it did not end in time, so the last masks are not saved".into();
+            failures.push((Thread::Write, PipelineError::Thread { thread: "write", reason }));
+        }
         let first = failures.into_iter().min_by_key(|(thread, _)| *thread);
         let summary = shared.summary().clone();
         (summary, first.map_or(Ok(()), |(_, error)| Err(error)))

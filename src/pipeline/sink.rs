@@ -116,5 +116,5 @@ impl Sink for PictureFolder {
     }
 }
 
-/// How often a sink is ticked.
-pub(super) const TICK: Duration = Duration::from_millis(500);
+/// How often a sink is ticked: together with the wait for a mask at most every half second.
+pub(super) const TICK: Duration = Duration::from_millis(250);

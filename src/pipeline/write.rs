@@ -55,7 +55,10 @@ fn store(sink: &mut dyn Sink, alive: &Beat, shared: &Shared) -> Result<(), Pipel
             ticked = Instant::now();
             sink.tick()?;
             shared.set_sink_status(sink.status());
-            shared.summary().bytes_written = sink.bytes_written();
+            let bytes = sink.bytes_written();
+            let mut summary = shared.summary();
+            shared.meter().stored(0, bytes.saturating_sub(summary.bytes_written));
+            summary.bytes_written = bytes;
         }
         waiting.look(sink.waits(), shared);
     }

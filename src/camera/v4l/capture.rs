@@ -195,8 +195,9 @@ impl<C: Cameras> Capture<C> {
 
     /// Closes the camera fully; says how long to wait before it is opened again.
     pub(super) fn lost(&mut self, trouble: Trouble) -> Duration {
-        self.close();
+        // First of all: a driver may hang while it closes.
         self.shared.interrupted(trouble.reason);
+        self.close();
         let pause = self.back_off;
         self.back_off = (2 * pause).min(BACK_OFF_LAST);
         pause

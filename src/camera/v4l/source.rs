@@ -182,6 +182,10 @@ impl Source for V4l {
         }
     }
 
+    fn keeps_newest(&self) -> bool {
+        true
+    }
+
     fn losses(&self) -> Losses {
         self.shared.losses()
     }

@@ -9,10 +9,13 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sedge::camera::SourceError;
 use sedge::clock::SystemClock;
 use sedge::config::Config;
+use sedge::display::DisplayError;
 use sedge::pipeline::{Pipeline, PipelineError, Segmenter, Settings};
 use sedge::status::{Heartbeats, Told};
+use sedge::store::StoreError;
 use sha2::{Digest, Sha256};
 
 use super::model::ModelArgs;
@@ -48,7 +51,7 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     let told = Arc::new(Told::new(SystemClock, super::say));
     let heartbeats = Heartbeats::new(SystemClock);
     let shared = parts::Shared::new(&config, segmenter.classes())?;
-    let made = parts::make(&config, segmenter, &shared, &told, &heartbeats)?;
+    let made = parts::make(&config, segmenter, &shared, &told, &heartbeats).map_err(usage_if_wrong)?;
     super::say(&format!(
         "{} -> {} -> {}, as {} says",
         made.source.info().name,
@@ -83,6 +86,17 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
         Err(PipelineError::Source(_)) if stopped => Ok(()),
         ended => Ok(ended?),
     }
+}
+
+/// What a configuration says wrong stays wrong when the program is started again: exit code 2.
+fn usage_if_wrong(error: anyhow::Error) -> anyhow::Error {
+    let is_wrong = matches!(error.downcast_ref(), Some(StoreError::Setting { .. }))
+        || matches!(
+            error.downcast_ref(),
+            Some(SourceError::BadCamera { .. } | SourceError::BadPattern { .. })
+        )
+        || matches!(error.downcast_ref(), Some(DisplayError::Unknown { .. } | DisplayError::NoWindows));
+    if is_wrong { super::usage(&error.to_string()) } else { error }
 }
 
 /// Puts options of the command line over those of the file.

@@ -81,7 +81,8 @@ impl Watch<'_> {
                     self.tell_note(&note);
                 }
                 self.pipeline.set_interval(governor.interval());
-                self.pipeline.set_throttle(governor.throttle());
+                let board = readings.throttle.unwrap_or_default();
+                self.pipeline.set_throttle(board.with(governor.throttle()));
                 self.show(&summary, seen.fps(&summary, now), &readings);
             }
             if reload.swap(false, Ordering::Relaxed) {

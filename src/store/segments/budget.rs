@@ -15,12 +15,14 @@ pub(super) struct Budget {
     limit: Option<u64>,
     day: u64,
     spent: u64,
+    /// The day in which something did not fit.
+    refused_in: Option<u64>,
 }
 
 impl Budget {
     /// A budget of which `spent` bytes are spent in the day that `now` is in.
     pub(super) fn new(limit: Option<u64>, now: Duration, spent: u64) -> Budget {
-        Budget { limit, day: day(now), spent }
+        Budget { limit, day: day(now), spent, refused_in: None }
     }
 
     /// Begins a new day if it is time to.
@@ -33,6 +35,16 @@ impl Budget {
 
     pub(super) fn allows(&self, bytes: u64) -> bool {
         self.limit.is_none_or(|limit| self.spent.saturating_add(bytes) <= limit)
+    }
+
+    /// Notes that something did not fit.
+    pub(super) fn refuse(&mut self) {
+        self.refused_in = Some(self.day);
+    }
+
+    /// Whether nothing has been refused in this day.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.refused_in != Some(self.day)
     }
 
     pub(super) fn spend(&mut self, bytes: u64) {

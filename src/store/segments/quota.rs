@@ -43,12 +43,14 @@ pub(super) fn plan(
     options: &StoreOptions,
 ) -> Plan {
     let Situation { open_bytes, needed, free, now } = situation;
+    // The newest segment tells the next sequence number, so it stays until there is an open one.
+    let deletable = segments.clone().count().saturating_sub(usize::from(open_bytes == 0));
     let age = |segment: &Size| now.saturating_sub(segment.store_time);
     let too_old = |segment: &Size| options.max_age.is_some_and(|most| age(segment) > most);
     let mut total: u64 = open_bytes + needed + segments.clone().map(|segment| segment.bytes).sum::<u64>();
     let mut freed = 0;
     let mut delete = 0;
-    for segment in segments.clone() {
+    for segment in segments.clone().take(deletable) {
         if !too_old(&segment) && options.max_bytes.is_none_or(|most| total <= most) {
             break;
         }
@@ -61,10 +63,12 @@ pub(super) fn plan(
     }
     let wanted = options.min_free_bytes.saturating_add(needed);
     let mut more = 0;
-    let mut victims = segments.skip(delete);
+    let mut victims = segments.take(deletable).skip(delete);
     let mut count = delete;
+    // A segment is sealed after the record that fills it, and may have been made under another limit.
+    let first = victims.clone().next().map_or(0, |segment| segment.bytes);
+    let allowed = needed + options.seal_bytes().max(first);
     while free + freed + more < wanted {
-        let allowed = needed + options.seal_bytes();
         let Some(segment) = victims.next().filter(|segment| more + segment.bytes <= allowed) else {
             return Plan { delete, room: false };
         };

@@ -201,7 +201,7 @@ impl SegmentStore {
         let now = self.now();
         self.budget.turn(now);
         if let Some(refused) = self.over_budget
-            && self.budget.allows(self.cost())
+            && self.budget.is_renewed()
         {
             self.over_budget = None;
             self.tell(StoreEvent::BudgetRenewed { refused });
@@ -290,6 +290,7 @@ impl SegmentStore {
         if self.over_budget.is_none() {
             self.tell(StoreEvent::BudgetSpent);
         }
+        self.budget.refuse();
         *self.over_budget.get_or_insert(0) += 1;
         self.counts.refused_budget += 1;
         Err(StoreError::Budget { bytes, renewed_in: Budget::renewed_in(now) })

@@ -55,9 +55,8 @@ fn good_files() {
             c.store.mount = Some("/mnt/card".into());
             c.store.mount_uuid = Some("1234-ABCD".to_owned());
         }),
-        ("[store]\nformat = \"png\"\nsync = \"record\"", |c| {
-            (c.store.format, c.store.sync) = (StoreFormat::Png, Sync::Record);
-        }),
+        ("[store]\nformat = \"png\"", |c| c.store.format = StoreFormat::Png),
+        ("[store]\nsync = \"record\"", |c| c.store.sync = Sync::Record),
         ("[store]\nencoding = \"png\"\nsync = \"close\"", |c| {
             (c.store.encoding, c.store.sync) = (Encoding::Png, Sync::Close);
         }),
@@ -211,7 +210,7 @@ fn bad_files() {
         ),
         (
             "[store]\nsegment_bytes = \"1kB\"",
-            "2: store.segment_bytes is 1kB, but has to be from 64KiB to 4GiB",
+            "2: store.segment_bytes is 1kB, but has to be from 64KiB to 1GiB",
         ),
         (
             "[store]\nmax_age = \"30 days\"",
@@ -233,6 +232,10 @@ fn bad_files() {
         (
             "[store]\nformat = \"png\"\nmax_bytes = \"1GB\"",
             "3: store.max_bytes holds for store.format = \"segments\" only; remove it or the format",
+        ),
+        (
+            "[store]\nformat = \"png\"\nmount = \"/mnt/card\"\npath = \"/mnt/card/masks\"",
+            "3: store.mount holds for store.format = \"segments\" only; remove it or the format",
         ),
         ("[store]\nmount = \"card\"", "2: store.mount has to begin with /, as mount points do"),
         (

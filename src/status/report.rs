@@ -68,6 +68,10 @@ impl Reporter {
 /// Puts `line` in place of the file as a whole, so that a reader never sees half of one. It is not forced to the disk:
 /// a status is no use after a power cut.
 fn replace(path: &Path, line: &str) -> io::Result<()> {
+    // Renaming would put a file in the place of a device, too.
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no file is there"));
+    }
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
     name.push(".new");
     let new = path.with_file_name(name);

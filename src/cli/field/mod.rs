@@ -36,6 +36,12 @@ pub struct Overrides {
 pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::Result<()> {
     let mut config = Config::read(path).map_err(|error| super::usage(&error.to_string()))?;
     apply(&mut config, &overrides);
+    if let Some(file) = &config.status.file
+        && (file == path || file.starts_with(&config.store.path))
+    {
+        let message = format!("status.file: {} is no place for it; use another one", file.display());
+        return Err(super::usage(&message));
+    }
     let mut options = overrides.options;
     if let (Some(threads), false) = (config.model.threads, overrides.has_threads) {
         options.threads = threads;

@@ -24,8 +24,9 @@ impl Output {
         if path.is_dir() {
             return Err(ExportError::IsFolder { path: path.to_owned(), example });
         }
-        // A dangling link is something too: renaming would replace it.
-        if !overwrite && path.symlink_metadata().is_ok() {
+        // A dangling link or a device is something too: renaming would replace it.
+        let replaceable = |there: std::fs::Metadata| overwrite && there.is_file();
+        if path.symlink_metadata().is_ok_and(|there| !replaceable(there)) {
             return Err(ExportError::Exists { path: path.to_owned() });
         }
         let mut temporary = path.as_os_str().to_owned();

@@ -226,6 +226,12 @@ impl Appender for RealFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_all()?;
+        if fs::fstat(&self.0)?.st_nlink == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the segment was deleted while it was written",
+            ));
+        }
         still_writable(&self.0)
     }
 }

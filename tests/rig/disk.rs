@@ -15,8 +15,11 @@ use tempfile::TempDir;
 
 use crate::board::Failure;
 
-/// Bytes of a sector, the least that a disk writes as a whole.
+/// Bytes of a sector, the unit of the log.
 const SECTOR: usize = 512;
+/// Bytes that the disk writes as a whole: a block of the file system, and at most a page of any flash. Torn within a
+/// block, ext4 may lose its own superblock, of which only e2fsck knows a copy.
+const PAGE: usize = 4096;
 
 /// What a power cut does to the writes that came after the last flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub enum Cache {
     Lost,
     /// Each write is on the disk or not, by chance, as if the disk had reordered them.
     Reordered,
-    /// As `Reordered`, but for each sector of a write by itself.
+    /// As `Reordered`, but for each page of a write by itself.
     Torn,
 }
 
@@ -124,14 +127,14 @@ impl Disk {
         let image = OpenOptions::new().write(true).open(self.start()).map_err(|error| error.to_string())?;
         let (mut late, mut kept) = (0, 0);
         for (at, write) in writes.iter().enumerate() {
-            let sectors = write.data.chunks(SECTOR).enumerate();
+            let pages = write.data.chunks(PAGE).enumerate();
             let is_late = at >= flushed && !write.data.is_empty();
             let whole = cache == Cache::Kept || (cache != Cache::Lost && chance.flip());
             let mut any = false;
-            for (sector, data) in sectors {
+            for (page, data) in pages {
                 let stays = !is_late || if cache == Cache::Torn { chance.flip() } else { whole };
                 if stays {
-                    let offset = (write.sector + sector as u64) * SECTOR as u64;
+                    let offset = write.sector * SECTOR as u64 + (page * PAGE) as u64;
                     image.write_all_at(data, offset).map_err(|error| error.to_string())?;
                 }
                 any |= stays;

@@ -29,10 +29,10 @@ struct Tally {
     masks: u64,
     /// The most masks that a cut took, of those that a status line had counted.
     lost_max: u64,
-    /// Writes that were not flushed when the power was cut.
-    late_writes: u64,
     /// How long before the cut they were counted, in milliseconds.
     loss_ms_max: u64,
+    /// Writes that were not flushed when the power was cut.
+    late_writes: u64,
 }
 
 impl Tally {

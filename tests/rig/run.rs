@@ -200,6 +200,8 @@ fn microseconds(seconds: f64) -> u64 {
 
 /// Writes the stored masks as a folder of PNG, and reads that.
 pub fn export(board: &mut Board) -> Result<Vec<StoredMask>, Failure> {
-    board.sh(&format!("/share/sedge masks export {STORE} --as png --out /share/png --overwrite"))?;
+    // Not straight to the share, where each file's sync takes long.
+    board.sh(&format!("/share/sedge masks export {STORE} --as png --out /tmp/png --overwrite"))?;
+    board.sh("rm -rf /share/png && cp -r /tmp/png /share/png")?;
     masks(&board.share().join("png"))
 }

@@ -1,0 +1,35 @@
+//! The command line: one file a subcommand, each from arguments to the library's calls and a report.
+
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Trains, distils and checks the networks that Sedge runs.
+#[derive(Parser)]
+#[command(name = "sedge-train", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Version(version::Args),
+}
+
+impl Cli {
+    /// Does what the arguments ask for.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Version(args) => version::run(args),
+        }
+    }
+}
+
+/// An error for options that do not go together: exit code 2.
+#[expect(dead_code, reason = "for the subcommands to come")]
+fn usage(message: &str) -> anyhow::Error {
+    clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
+}

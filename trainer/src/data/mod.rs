@@ -1,0 +1,1 @@
+//! Labelled pictures as batches: reading, augmentation, loading ahead.

@@ -1,0 +1,1 @@
+//! Pictures of a run: curves, heat maps, sheets of predictions.

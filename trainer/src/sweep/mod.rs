@@ -1,0 +1,1 @@
+//! Grids of runs: here, n at a time, or on a cluster.

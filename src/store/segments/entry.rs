@@ -14,7 +14,8 @@ pub(super) const PIXELS_MAX: u64 = 1 << 26;
 pub(super) const HEAD_BYTES: usize = 20;
 /// Bytes before the frame's name.
 const FIXED: usize = HEAD_BYTES + Stamp::BYTES + 68;
-const RECORD_BYTES_MIN: usize = FIXED + 4;
+/// Shortest record.
+pub(super) const RECORD_BYTES_MIN: usize = FIXED + 4;
 /// Runs of single pixels take two bytes each; the rest is names and counts.
 const RECORD_BYTES_MAX: usize = 2 * PIXELS_MAX as usize + (1 << 16);
 

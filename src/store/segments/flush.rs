@@ -5,6 +5,7 @@ use std::io;
 use super::batch::BATCH_BYTES_MAX;
 use super::budget::SYNC_BYTES;
 use super::entry::Entry;
+use super::footer::Owner;
 use super::format::{BLOCK, UNFINISHED, padding, segment_name};
 use super::header::Header;
 use super::opened::OpenTail;
@@ -32,6 +33,8 @@ impl SegmentStore {
         bytes.clear();
         if opened.tail.is_none() {
             Header { id: opened.id, first, classes: self.classes.clone() }.encode(bytes);
+            let follows = opened.segments.back().map_or(first, |before| before.end);
+            summary.owner = Some(Owner::new(opened.id, follows));
         }
         for record in self.batch.records() {
             // Also a check that nothing in memory has changed since.

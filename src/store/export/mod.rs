@@ -26,16 +26,14 @@ mod selection;
 mod shares;
 mod sheet;
 mod time;
-mod verify;
 mod video;
 
 use std::path::Path;
 
-pub use error::{ExportError, ReadError};
+pub use error::{Damage, ExportError, ReadError};
 pub use frames::FrameFeed;
 pub use masks::Masks;
 pub use time::utc;
-pub use verify::{Verified, verify};
 
 use crate::mask::Class;
 use crate::store::StoredMask;

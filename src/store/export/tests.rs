@@ -8,7 +8,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::frame::Frame;
 use crate::mask::{Mask, classes_from_names, png};
 use crate::store::segments::{StoreOptions, Sync};
-use crate::store::{Existing, MaskFolder, Record, RecordMeta, SegmentStore, read_index};
+use crate::store::{Existing, MaskFolder, Record, RecordMeta, SegmentStore, Verified, read_index, verify};
 
 fn mask(rows: &[&str]) -> Mask {
     let data = rows.concat().bytes().map(|digit| digit - b'0').collect();
@@ -210,7 +210,16 @@ fn damaged_masks_are_told_and_passed_over() {
     };
     assert_eq!(
         verify(&path, &mut tell).unwrap(),
-        Verified { whole: 1, damaged: 3, missing: 0, torn_bytes: 0 }
+        Verified {
+            listed: 4,
+            whole: 1,
+            unreadable: 1,
+            different: 1,
+            missing: 1,
+            damaged: 3,
+            sequences: Some((3, 3)),
+            ..Verified::default()
+        }
     );
     assert_eq!(
         told,
@@ -469,7 +478,8 @@ fn segments_are_exported_verified_and_followed() {
 
     let mut told = 0;
     let verified = verify(&path, &mut |_| told += 1).unwrap();
-    assert_eq!(verified, Verified { whole: 305, ..Verified::default() });
+    let sequences = Some((0, 304));
+    assert_eq!(verified, Verified { listed: 305, whole: 305, sequences, ..Verified::default() });
     let mut segments: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
     segments.retain(|path| path.extension().is_some_and(|ending| ending == "seg"));
     segments.sort();
@@ -478,7 +488,7 @@ fn segments_are_exported_verified_and_followed() {
     bytes[middle] ^= 1;
     fs::write(&segments[1], bytes).unwrap();
     let verified = verify(&path, &mut |_| told += 1).unwrap();
-    assert_eq!((verified.whole, verified.damaged, verified.missing, told), (304, 1, 1, 1));
+    assert_eq!((verified.listed, verified.whole, verified.unreadable, told), (305, 304, 1, 1));
     let summary = run(&path, Format::Csv, &out, options(None, Some(301))).unwrap();
     assert_eq!((summary.masks, summary.damaged), (301, 1));
 }

@@ -8,10 +8,11 @@ use super::age::StoreTime;
 use super::budget::{Budget, SYNC_BYTES, day_start};
 use super::footer::TAIL_BYTES;
 use super::format::{BLOCK, segment_name};
+use super::opened::{OpenTail, Opened};
 use super::recover::{Recovered, Recovery, Unrecovered, recover};
 use super::status::WaitReason;
 use super::volume::{Folder, OpenError};
-use super::writer::{OpenTail, Opened, SegmentStore, Wait};
+use super::writer::{SegmentStore, Wait};
 use crate::store::StoreError;
 
 /// First and longest pause between two tries to open the folder again.

@@ -1,6 +1,6 @@
 //! The durable mask store of a field camera: records in segments that survive power cuts, full disks and pulled cards.
 //!
-//! [`SegmentStore`] writes, [`read_store`] reads, [`verify`] checks. [`mod@format`] describes the bytes, so
+//! [`SegmentStore`] writes, [`read_store`] reads, [`verify_segments`] checks. [`mod@format`] describes the bytes, so
 //! that a reader can be written from it.
 //!
 //! # The promise
@@ -36,15 +36,17 @@ mod batch;
 mod budget;
 mod connect;
 mod entry;
+mod flush;
 mod footer;
 pub mod format;
 mod header;
+mod identity;
+mod opened;
 mod options;
 mod quota;
 mod reader;
 mod real;
 mod recover;
-mod rle;
 mod scan;
 mod status;
 mod verify;
@@ -57,11 +59,12 @@ mod simulated;
 mod tests;
 
 pub use entry::Encoding;
+pub use identity::IdFile;
 pub use options::{StoreOptions, Sync, TICK_MAX};
 pub use reader::{StoreReader, StoredMask, read_store};
 pub use real::RealVolume;
 pub use recover::Recovery;
 pub use status::{StoreEvent, StoreState, StoreStatus, Stored, WaitReason};
-pub use verify::{Report, verify, verify_on};
+pub use verify::verify_segments;
 pub use volume::{Appender, Content, Folder, MountRule, OpenError, Volume};
 pub use writer::SegmentStore;

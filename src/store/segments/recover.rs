@@ -1,21 +1,18 @@
 //! Takes up a store: finds its segments, scans those without a footer, cuts what a power cut tore.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use super::age::Stamp;
 use super::batch::{BATCH_BYTES_MAX, Batch};
-use super::entry::{self, Entry};
-use super::footer::Summary;
-use super::format::{
-    BLOCK, ID_FILE, StoreId, UNFINISHED, first_of, id_text, is_unfinished, padding, segment_name,
-};
+use super::entry::{self, Entry, RECORD_BYTES_MIN};
+use super::footer::{Owner, Summary};
+use super::format::{BLOCK, StoreId, UNFINISHED, VERSION, first_of, is_unfinished, padding, segment_name};
 use super::header::{Header, NoHeader};
+use super::identity::{self, IdFile};
 use super::quota::Size;
-use super::reader::read_id;
 use super::scan::{Scanner, Step, read_footer, read_header};
-use super::volume::{Appender, Folder};
+use super::volume::{Appender, Content, Folder};
 use crate::mask::Class;
 
 /// What was found in the folder when the store was opened.
@@ -34,6 +31,9 @@ pub struct Recovery {
     /// Files named as segments that are none of this store: of another store, or with a damaged header. They are left
     /// as they are.
     pub foreign: u64,
+    /// How the file with the store's id was; where it was missing or damaged it has been written anew by what the
+    /// segments say.
+    pub id_file: IdFile,
     /// Sequence number that the next record gets.
     pub next_sequence: u64,
 }
@@ -42,6 +42,8 @@ pub struct Recovery {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub first: u64,
+    /// The number after its last record.
+    pub end: u64,
     pub records: u64,
     pub size: Size,
     pub first_wall_us: i64,
@@ -52,6 +54,7 @@ impl Segment {
     pub(super) fn new(first: u64, summary: &Summary, bytes: u64) -> Segment {
         Segment {
             first,
+            end: if summary.records > 0 { summary.last + 1 } else { first },
             records: summary.records,
             size: Size { bytes, store_time: summary.stamp.store_time },
             first_wall_us: summary.first_wall_us,
@@ -119,14 +122,14 @@ pub(super) fn recover(
     }
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| first_of(name)).collect();
     firsts.sort_unstable();
-    let id = take_up_id(folder, &firsts)?;
+    let (id, id_file) = take_up_id(folder, &firsts)?;
     let mut recovered = Recovered {
         id,
         segments: VecDeque::new(),
         tail: None,
         last: None,
         found: Vec::new(),
-        report: Recovery::default(),
+        report: Recovery { id_file, ..Recovery::default() },
     };
     let mut next = 0;
     let mut unsealed = None;
@@ -137,27 +140,28 @@ pub(super) fn recover(
         }
         next = next.max(first);
         let content = folder.read(&segment_name(first))?;
-        let (header, start) = match read_header(&*content)? {
-            Ok((header, start)) if header.id == id => (header, start as u64),
-            Err(NoHeader::Version(version)) => return Err(Unrecovered::Version(first, version)),
-            other => {
+        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
+        let (header, start) = match look(&*content, first, id, promised.is_some())? {
+            Look::Sealed(summary) => {
+                next = next.max(summary.last + 1);
+                recovered.last = Some(summary.stamp);
+                recovered.segments.push_back(Segment::new(first, &summary, content.length()?));
+                continue;
+            }
+            Look::Unsealed(header, start) => (header, start as u64),
+            Look::Foreign { end } => {
+                next = next.max(end);
+                recovered.report.foreign += 1;
+                continue;
+            }
+            Look::Headless => {
                 // Its numbers stay taken all the same.
-                let start = other.map_or(0, |(_, start)| start as u64);
-                let scanned = scan(Scanner::new(content, start), None, &Batch::default())?;
+                let scanned = scan(Scanner::new(content, 0), None, &Batch::default())?;
                 next = next.max(first + 1).max(scanned.summary.last + 1);
                 recovered.report.foreign += 1;
                 continue;
             }
         };
-        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
-        // A footer that was written when the last sync failed proves nothing.
-        let footer = if promised.is_none() { read_footer(&*content)? } else { None };
-        if let Some(summary) = footer {
-            next = next.max(summary.last + 1);
-            recovered.last = Some(summary.stamp);
-            recovered.segments.push_back(Segment::new(first, &summary, content.length()?));
-            continue;
-        }
         let bytes = content.length()?;
         let scanned = scan(Scanner::new(content, start), promised.map(|promised| promised.bytes), batch)?;
         if scanned.summary.records > 0 {
@@ -179,6 +183,50 @@ pub(super) fn recover(
         recovered.segments.iter().map(|segment| segment.records).sum::<u64>() + tail_records.unwrap_or(0);
     report.next_sequence = next;
     Ok(recovered)
+}
+
+/// What a segment is by its footer and its header.
+enum Look {
+    /// It is the store's, and closed.
+    Sealed(Summary),
+    /// It is the store's, and was not closed; the end of its header.
+    Unsealed(Header, usize),
+    /// It is another store's, whose numbers are all below `end`.
+    Foreign { end: u64 },
+    /// Nobody can tell whose it is.
+    Headless,
+}
+
+/// Looks whose a segment is. Its footer is read first, and of a closed segment nothing else: there may be thousands, and
+/// the card is slow.
+fn look(content: &dyn Content, first: u64, id: StoreId, in_doubt: bool) -> Result<Look, Unrecovered> {
+    let footer = read_footer(content)?;
+    let known = |version| match version {
+        VERSION => Ok(()),
+        other => Err(Unrecovered::Version(first, other)),
+    };
+    let owner = footer.as_ref().and_then(|footer| footer.owner);
+    if let (Some(summary), Some(owner)) = (&footer, owner) {
+        known(owner.version)?;
+        match owner.id == id {
+            // A footer that was written when the last sync failed proves nothing.
+            true if in_doubt => {}
+            true => return Ok(Look::Sealed(summary.clone())),
+            false => return Ok(Look::Foreign { end: summary.last.max(first) + 1 }),
+        }
+    }
+    let header = match read_header(content)? {
+        Ok(header) => header,
+        Err(NoHeader::Version(version)) => return Err(Unrecovered::Version(first, version)),
+        Err(NoHeader::Damaged) => return Ok(Look::Headless),
+    };
+    Ok(match (header, footer) {
+        ((header, _), Some(summary)) if header.id == id && !in_doubt => Look::Sealed(summary),
+        ((header, start), _) if header.id == id => Look::Unsealed(header, start),
+        (_, Some(summary)) => Look::Foreign { end: summary.last.max(first) + 1 },
+        // As many as could be in it: another store's numbers need not be known, only left alone.
+        (_, None) => Look::Foreign { end: first + 1 + content.length()? / RECORD_BYTES_MIN as u64 },
+    })
 }
 
 /// A segment without a footer.
@@ -254,6 +302,8 @@ fn open_tail(
     let Unsealed { header, start, bytes, promised, mut scanned } = unsealed;
     let name = segment_name(header.first);
     let mut next = next;
+    let follows = recovered.segments.back().map_or(header.first, |before| before.end);
+    let owner = Some(Owner::new(header.id, follows));
     if let Some(promised) = promised.filter(|promised| !scanned.strange && promised.bytes <= bytes) {
         scanned.summary = scanned.promised.unwrap_or(scanned.summary);
         scanned.end = promised.bytes;
@@ -268,6 +318,7 @@ fn open_tail(
     if scanned.damaged_bytes > 0 && promised.is_none() {
         match write_anew(folder, &header, start) {
             Ok((summary, whole)) => {
+                let summary = Summary { owner, ..summary };
                 recovered.report.torn_bytes += scanned.damaged_bytes + (bytes - scanned.end);
                 recovered.found.extend(scanned.found);
                 let file = folder.append(&name)?;
@@ -296,7 +347,8 @@ fn open_tail(
     file.sync()?;
     recovered.report.damaged_bytes += scanned.damaged_bytes;
     recovered.found.extend(scanned.found);
-    let (bytes, summary, classes) = (end + pad, scanned.summary, header.classes);
+    let summary = Summary { owner, ..scanned.summary };
+    let (bytes, classes) = (end + pad, header.classes);
     recovered.tail = Some(Tail { first: header.first, file, bytes, summary, classes });
     Ok(next)
 }
@@ -338,30 +390,19 @@ fn write_anew(folder: &mut dyn Folder, header: &Header, start: u64) -> io::Resul
     Ok((summary, written))
 }
 
-/// The store's id: that of its file, else that of the newest segment, else a new one. The file is there afterwards.
-fn take_up_id(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<StoreId> {
-    if let Some(id) = read_id(folder)? {
-        return Ok(id);
+/// The store's id: that of its file, else what the segments say, else a new one; and how the file was. It is there and
+/// whole afterwards, unless the card is full: then the segments tell again at the next start.
+fn take_up_id(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<(StoreId, IdFile)> {
+    let found = identity::find(folder, firsts)?;
+    if let Some(identity::Identity { id, file: IdFile::Whole }) = found {
+        return Ok((id, IdFile::Whole));
     }
-    let mut found = None;
-    for &first in firsts.iter().rev() {
-        if let Ok((header, _)) = read_header(&*folder.read(&segment_name(first))?)? {
-            found = Some(header.id);
-            break;
-        }
+    let (id, file) = match found {
+        Some(found) => (found.id, found.file),
+        None => (identity::new_id(), IdFile::Whole),
+    };
+    match identity::write(folder, &id) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull && found.is_some() => Ok((id, file)),
+        written => written.map(|()| (id, file)),
     }
-    let id = found.unwrap_or_else(new_id);
-    let unfinished = format!("{ID_FILE}{UNFINISHED}");
-    let mut file = folder.create(&unfinished)?;
-    file.append(id_text(&id).as_bytes())?;
-    file.sync()?;
-    folder.rename(&unfinished, ID_FILE)?;
-    folder.sync()?;
-    Ok(id)
-}
-
-/// An id that no other store has; it need not be secret.
-fn new_id() -> StoreId {
-    let random = || u128::from(RandomState::new().hash_one(0));
-    (random() << 64 | random()).to_be_bytes()
 }

@@ -51,14 +51,16 @@ pub(super) fn read_header(content: &dyn Content) -> io::Result<Result<(Header, u
 /// Reads the footer at the end of a segment, if it is sealed.
 pub(super) fn read_footer(content: &dyn Content) -> io::Result<Option<footer::Summary>> {
     let length = content.length()?;
-    let mut end = [0; 8];
-    let Some(from) = length.checked_sub(8) else {
+    // Nearly always the last block holds all of it.
+    let mut end = vec![0; length.min(BLOCK) as usize];
+    let read = content.read_at(length - end.len() as u64, &mut end)?;
+    let bytes = end[..read].last_chunk::<8>().and_then(|last| footer::length_at_end(last));
+    let Some(bytes) = bytes.filter(|&bytes| bytes as u64 <= length) else {
         return Ok(None);
     };
-    content.read_at(from, &mut end)?;
-    let Some(bytes) = footer::length_at_end(&end).filter(|&bytes| bytes as u64 <= length) else {
-        return Ok(None);
-    };
+    if let Some(from) = read.checked_sub(bytes) {
+        return Ok(footer::Summary::parse(&end[from..read]));
+    }
     let mut whole = vec![0; bytes];
     let read = content.read_at(length - bytes as u64, &mut whole)?;
     Ok(footer::Summary::parse(&whole[..read]))

@@ -212,10 +212,11 @@ impl Content for SimulatedFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut disk = self.card.lock();
         disk.operate(self.generation, false, false)?;
-        let file = disk.inodes.get(&self.inode).ok_or(io::ErrorKind::NotFound)?;
+        let file = Arc::clone(disk.inodes.get(&self.inode).ok_or(io::ErrorKind::NotFound)?);
         let rest = file.seen.get(offset as usize..).unwrap_or(&[]);
         let read = rest.len().min(into.len());
         into[..read].copy_from_slice(&rest[..read]);
+        disk.read_bytes += read as u64;
         Ok(read)
     }
 }

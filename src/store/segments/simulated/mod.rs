@@ -117,6 +117,8 @@ pub struct Disk {
     locked: bool,
     /// Operations so far, reading ones too.
     pub operations: u64,
+    /// Bytes that were read of files so far.
+    pub read_bytes: u64,
     /// Which operations fail, and how.
     pub failing: Option<(Range<u64>, Failure)>,
     /// Whether the state after each changing operation goes to `history`.
@@ -146,6 +148,7 @@ impl Simulated {
             generation: 0,
             locked: false,
             operations: 0,
+            read_bytes: 0,
             failing: None,
             recording: false,
             handles: 0,
@@ -229,6 +232,17 @@ impl Disk {
         self.inodes.insert(self.next_inode, Arc::new(file));
         self.names.insert(name.to_owned(), self.next_inode);
         self.names_on_medium.insert(name.to_owned(), self.next_inode);
+    }
+
+    /// Removes a file as another program does.
+    pub fn remove_file(&mut self, name: &str) {
+        self.names.remove(name);
+        self.names_on_medium.remove(name);
+    }
+
+    /// The names of all files as they are seen.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.names.keys().cloned()
     }
 
     /// The bytes of a file as they are seen.

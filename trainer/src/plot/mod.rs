@@ -4,7 +4,7 @@ mod curves;
 mod sheet;
 
 pub use curves::curves;
-pub use sheet::{Picture, sheet};
+pub use sheet::{Picture, gray_png, sheet};
 
 use std::path::PathBuf;
 

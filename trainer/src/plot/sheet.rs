@@ -4,6 +4,7 @@ use std::path::Path;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::PlotError;
 
@@ -47,11 +48,31 @@ impl Picture {
 /// [`PlotError::File`].
 pub fn sheet(path: &Path, rows: &[Vec<Picture>]) -> Result<(), PlotError> {
     let sheet = arranged(rows);
-    let mut bytes = Vec::new();
+    write_png(path, &sheet.rgb, (sheet.width, sheet.height), ExtendedColorType::Rgb8)
+}
+
+/// Writes a map `[H,W]` of values from 0 (black) to `largest` (white).
+///
+/// # Errors
+/// [`PlotError::File`].
+pub fn gray_png(path: &Path, map: &Tensor, largest: f64) -> Result<(), PlotError> {
+    let error = |reason: TchError| PlotError::File { path: path.to_path_buf(), reason: reason.to_string() };
+    let gray = || {
+        let gray = map.f_mul_scalar(255.0 / largest)?.f_round()?.f_clamp(0.0, 255.0)?;
+        let gray = gray.f_to_kind(Kind::Uint8)?.f_to_device(Device::Cpu)?.f_contiguous()?;
+        let mut bytes = vec![0_u8; gray.numel()];
+        gray.f_copy_data(&mut bytes, gray.numel())?;
+        Ok((gray.size2()?, bytes))
+    };
+    let ((height, width), bytes) = gray().map_err(error)?;
+    write_png(path, &bytes, (width as u32, height as u32), ExtendedColorType::L8)
+}
+
+fn write_png(path: &Path, pixels: &[u8], size: (u32, u32), color: ExtendedColorType) -> Result<(), PlotError> {
     let error = |reason: String| PlotError::File { path: path.to_path_buf(), reason };
-    PngEncoder::new(&mut bytes)
-        .write_image(&sheet.rgb, sheet.width, sheet.height, ExtendedColorType::Rgb8)
-        .map_err(|reason| error(reason.to_string()))?;
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new(&mut bytes);
+    encoder.write_image(pixels, size.0, size.1, color).map_err(|reason| error(reason.to_string()))?;
     std::fs::write(path, bytes).map_err(|reason| error(reason.to_string()))
 }
 

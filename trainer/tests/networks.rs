@@ -89,7 +89,7 @@ fn numbers(name: &str, settings: &Settings) -> Result<(), Failed> {
     }
     // Kernels may sum in another order for another batch.
     let apart = difference(&batch, &single);
-    if apart > TOLERANCE / 10.0 {
+    if apart > TOLERANCE {
         return Err(format!("a batch differs from single runs by {apart:.1e}").into());
     }
     Ok(())

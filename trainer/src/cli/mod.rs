@@ -1,6 +1,10 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
+mod eval;
+mod fit;
+mod training;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -16,6 +20,8 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Fit(Box<fit::Args>),
+    Eval(eval::Args),
     Version(version::Args),
 }
 
@@ -23,13 +29,14 @@ impl Cli {
     /// Does what the arguments ask for.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Fit(args) => fit::run(*args),
+            Command::Eval(args) => eval::run(args),
             Command::Version(args) => version::run(args),
         }
     }
 }
 
 /// An error for options that do not go together: exit code 2.
-#[expect(dead_code, reason = "for the subcommands to come")]
 fn usage(message: &str) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
 }

@@ -337,6 +337,32 @@ fn a_reader_that_decodes_nothing_has_the_camera_opened_again() {
 }
 
 #[test]
+fn a_camera_whose_jpegs_never_decode_is_opened_less_and_less_often() {
+    let jpegs = || camera(Encoding::Mjpg, &vec![Event::Bytes(vec![255, 216, 0]); 8]);
+    let machine = Machine::new((0..6).map(|_| jpegs()).collect());
+    let shared = Arc::new(Shared::default());
+    let options = V4lOptions { device: Some("/dev/video0".into()), ..V4lOptions::default() };
+    let mut capture = Capture::new(machine.clone(), options, Box::new(machine.clock.clone()), shared.clone());
+    // The reader decodes one frame in the fourth session, and gives up after the eighth frame of each.
+    let mut pauses = Vec::new();
+    for session in 0..6 {
+        assert_eq!(capture.step(), Duration::ZERO, "opened");
+        for _ in 0..8 {
+            assert_eq!(capture.step(), Duration::ZERO, "a buffer");
+            if session == 3 {
+                shared.proven();
+            }
+        }
+        shared.ask_reopen("no frame can be decoded".into());
+        pauses.push(capture.step().as_millis());
+    }
+    assert_eq!(pauses, [500, 1000, 2000, 500, 1000, 2000]);
+    // What the reader asked for of a session that is over does not end the next.
+    shared.ask_reopen("no frame can be decoded".into());
+    assert!(capture.step() > Duration::ZERO, "not connected any more");
+}
+
+#[test]
 fn sequences_tell_what_was_skipped() {
     let cases = [
         (None, 5, None),

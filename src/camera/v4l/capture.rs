@@ -109,7 +109,7 @@ impl<C: Cameras> Capture<C> {
                 ));
             }
         }
-        let (session, choice) = start(device, &self.options, self.clock.monotonic())?;
+        let (session, choice) = start(device, &self.options, self.clock.awake())?;
         let again = self.known.is_some();
         // Links are made a moment after the device is, so they are looked for again.
         let stable = self.cameras.stable_path(&path);
@@ -223,7 +223,7 @@ impl<C: Cameras> Capture<C> {
         }
         let timeout = session.timeout;
         let dequeued = session.device.dequeue(SLICE.min(timeout));
-        let now = self.clock.monotonic();
+        let now = self.clock.awake();
         let Some(buffer) = dequeued.map_err(|error| trouble(&error))? else {
             if now.saturating_sub(session.heard) >= timeout {
                 let seconds = fps_text(timeout.as_secs_f64());

@@ -137,6 +137,12 @@ fn cameras_are_kept_running() {
             ],
         ),
         (
+            "suspended with the board for longer than the timeout: neither silent nor late",
+            one,
+            Machine::new(vec![yuyv(&[Frame, Suspend, Unstamped, Frame])]),
+            &["frame 0 at 0 ms", "frame 1 at 100 ms", "frame 2 at 200 ms", "missed 0 reopened 0"],
+        ),
+        (
             "silent again after each opening: the pauses grow; three intervals of 0.1 s are the least timeout",
             "v4l:/dev/video0?timeout=0.2",
             Machine::new(vec![

@@ -73,7 +73,7 @@ impl Watch<'_> {
                 self.hear(event, &mut status.camera);
             }
             let now = clock.monotonic();
-            watchdog.check(now, &self.heartbeats, reporter.notify())?;
+            watchdog.check(clock.awake(), &self.heartbeats, reporter.notify())?;
             if sense.is_due(now) {
                 readings = sensors.read();
                 let summary = self.pipeline.summary();

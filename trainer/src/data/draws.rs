@@ -29,7 +29,7 @@ impl Draws {
 
     /// A number below `count`, which is above 0. The bias is below `count / 2^64`.
     pub fn below(&mut self, count: usize) -> usize {
-        (u128::from(self.0.next_u64()) * count as u128 >> 64) as usize
+        ((u128::from(self.0.next_u64()) * count as u128) >> 64) as usize
     }
 
     /// Two numbers from the normal distribution of mean 0 and deviation 1 (Box and Muller).

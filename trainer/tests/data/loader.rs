@@ -52,7 +52,7 @@ impl Examples for Noise {
     fn example(&self, index: usize) -> Result<Example, DataError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let (width, height) = (19 + index % 4, 13 + index % 5);
-        let channels = if index % 3 == 0 { 1 } else { 3 };
+        let channels = if index.is_multiple_of(3) { 1 } else { 3 };
         let pixels = make::noise(index as u32, width * height * channels);
         let target = match self.task {
             Task::Classification => Target::Class((index % 3) as i64),

@@ -17,6 +17,7 @@ mod export;
 mod folder;
 mod image_size;
 mod memory;
+mod norms;
 mod objective;
 mod options;
 mod record;

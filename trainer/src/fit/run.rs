@@ -17,7 +17,7 @@ use super::state::{Best, State};
 use super::training::{Trained, Training, mixed};
 use super::{
     Checkpoint, Context, EpochLine, FitError, Folder, Options, Recipe, Scores, Setup, Start, Stop, Subset,
-    Watch, device, evaluate, evaluate_at_image_size, memory, sha256, write_atomic,
+    Watch, device, evaluate, evaluate_at_image_size, memory, norms, sha256, write_atomic,
 };
 use crate::data::{Augment, Examples, Loader, LoaderOptions, Split, class_frequencies, fingerprint, open};
 use crate::graph::Network;
@@ -96,7 +96,8 @@ impl<'a> Run<'a> {
         };
         let classes = train.classes().len();
         let grey = train.example(0)?.channels == 1;
-        let start = Start::new(&options.model, options.init.as_deref(), classes, grey, options.seed)?;
+        let mut start = Start::new(&options.model, options.init.as_deref(), classes, grey, options.seed)?;
+        norms::set_momentum(&mut start.model, options.norm_momentum);
         start.notes.iter().for_each(|note| watch.note(note));
         let mut network = Network::new(&start.model, device)?;
         check_fit(&network, train.as_ref(), &options.model, &data_name(&options.data))?;
@@ -154,6 +155,20 @@ impl<'a> Run<'a> {
             ..loader_options.clone()
         };
         let loss = loss(options, train.as_ref(), network.classes(), device, watch)?;
+        let val = Loader::new(val, val_options.clone())?;
+        let last = folder.checkpoint("last");
+        let checkpoint = match setup.resume && last.exists() {
+            true => Some(Checkpoint::read(&last)?),
+            false => {
+                // Without augmentation: the statistics are those that the camera's pictures have.
+                let plain = LoaderOptions { seed: options.seed, shuffle: true, ..val_options };
+                let filled = norms::fill(&mut network, &start.model, &Loader::new(Arc::clone(&train), plain)?)?;
+                if filled > 0 {
+                    watch.note(&format!("{filled} batch norms filled with the statistics of the training images"));
+                }
+                None
+            }
+        };
         let context = Context {
             network: &network,
             examples: &train,
@@ -164,7 +179,7 @@ impl<'a> Run<'a> {
             seed: options.seed,
         };
         let objective = recipe.objective(loss, &context, &mut |note| watch.note(note))?;
-        let (train, val) = (Loader::new(train, loader_options)?, Loader::new(val, val_options)?);
+        let train = Loader::new(train, loader_options)?;
         let schedule = Schedule {
             rate: options.rate.unwrap_or_else(|| usual_rate(options, &start)),
             shape: options.schedule,
@@ -173,9 +188,8 @@ impl<'a> Run<'a> {
             epoch_steps: train.batches(),
         };
         let mut training = Training::new(network, objective, options, schedule, device)?;
-        let last = folder.checkpoint("last");
-        if setup.resume && last.exists() {
-            training.load(&Checkpoint::read(&last)?)?;
+        if let Some(checkpoint) = checkpoint {
+            training.load(&checkpoint)?;
             watch.note(&format!("going on after epoch {}", training.state.epoch));
         }
         Ok(Run { options, setup, folder, start, train, val, data, teacher, training })

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn networks_by_name_and_settings() {
-        let shape = |source: &str, grey: bool| {
+        let shape = |source: &str, grey: bool| -> Result<(Vec<usize>, usize), String> {
             let start = Start::new(source, None, 3, grey, 0).map_err(|error| error.to_string())?;
             Ok((start.model.graph.inputs[0].fixed_shape().unwrap(), start.rule.color.channels()))
         };

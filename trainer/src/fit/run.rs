@@ -58,7 +58,33 @@ pub fn fit(
     watch: &mut dyn Watch,
     stop: &Stop,
 ) -> Result<Outcome, FitError> {
-    Run::open(options, setup, recipe, folder, watch)?.train(watch, stop)
+    let run = Run::open(options, setup, recipe, folder, watch)?;
+    let folder = run.folder.clone();
+    if setup.resume
+        && let Some(done) = read_result(&folder)?
+    {
+        return Ok(done);
+    }
+    let outcome = run.train(watch, stop)?;
+    write_result(&folder, &outcome)?;
+    Ok(outcome)
+}
+
+/// Writes `result.json`, which says that the run is complete.
+pub(crate) fn write_result(folder: &Folder, result: &impl Serialize) -> Result<(), FitError> {
+    let path = folder.result();
+    write_atomic(&path, format!("{:#}\n", json(result, &path)?).as_bytes())
+}
+
+/// What `result.json` holds; `None` where the run is not complete.
+pub(crate) fn read_result<T: serde::de::DeserializeOwned>(folder: &Folder) -> Result<Option<T>, FitError> {
+    let path = folder.result();
+    match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FitError::file(&path)(error)),
+        // One of another version of the program is made anew.
+        Ok(text) => Ok(serde_json::from_str(&text).ok()),
+    }
 }
 
 /// A run that is ready to begin or to go on.
@@ -195,7 +221,8 @@ impl<'a> Run<'a> {
         Ok(Run { options, setup, folder, start, train, val, data, teacher, training })
     }
 
-    /// Trains the epochs that are left and finishes the run.
+    /// Trains the epochs that are left and scores the best one's weights, which are `model.onnx` then. The result is not
+    /// written yet.
     ///
     /// # Errors
     /// [`FitError`]; checkpoints of whole epochs stay.
@@ -336,17 +363,14 @@ impl<'a> Run<'a> {
             let test = test.map(|test| evaluate_at_image_size(network, &test, |_| ())).transpose()?;
             Ok((val, test))
         })?;
-        let outcome = Outcome {
+        Ok(Outcome {
             epochs: state.epoch,
             best_epoch: best.state.epoch,
             val,
             test,
             model_sha256,
             seconds: state.seconds,
-        };
-        let path = self.folder.result();
-        write_atomic(&path, format!("{:#}\n", json(&outcome, &path)?).as_bytes())?;
-        Ok(outcome)
+        })
     }
 }
 

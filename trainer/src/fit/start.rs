@@ -72,7 +72,7 @@ impl Start {
 }
 
 /// Values in -1..=1 of as many channels as the model takes.
-pub(super) fn usual_rule(model: &Model) -> InputRule {
+pub(crate) fn usual_rule(model: &Model) -> InputRule {
     let channels = model.graph.inputs.first().and_then(|input| input.shape.as_ref()?.get(1)?.fixed());
     match channels {
         Some(1) => InputRule {

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
+mod distill;
 mod eval;
 mod fit;
 mod training;
@@ -21,6 +22,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Fit(Box<fit::Args>),
+    Distill(Box<distill::Args>),
     Eval(eval::Args),
     Version(version::Args),
 }
@@ -30,6 +32,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Fit(args) => fit::run(*args),
+            Command::Distill(args) => distill::run(*args),
             Command::Eval(args) => eval::run(args),
             Command::Version(args) => version::run(args),
         }

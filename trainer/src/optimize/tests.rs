@@ -30,7 +30,7 @@ fn train(method: &str, decay: f64, steps: usize, clip: Option<f64>) -> Optimizer
         optimizer.zero_gradients();
         loss(optimizer.parameters()).backward();
         if let Some(norm) = clip {
-            optimizer.clip(norm).unwrap();
+            let _ = optimizer.clip(norm).unwrap();
         }
         optimizer.step(0.05).unwrap();
     }
@@ -145,7 +145,7 @@ fn a_loaded_state_goes_on_bit_for_bit() {
             resumed.zero_gradients();
             loss(resumed.parameters()).backward();
             if let Some(norm) = clip {
-                resumed.clip(norm).unwrap();
+                let _ = resumed.clip(norm).unwrap();
             }
             resumed.step(0.05).unwrap();
         }
@@ -164,7 +164,7 @@ fn clipping_keeps_the_direction() {
     let (before, first) = (squares(&optimizer).sqrt(), optimizer.gradients().next().unwrap().double_value(&[0, 0]));
     assert!((optimizer.clip(1e9).unwrap().double_value(&[]) - before).abs() < 1e-5);
     assert!((squares(&optimizer).sqrt() - before).abs() < 1e-5, "a small gradient was changed");
-    optimizer.clip(0.25).unwrap();
+    let _ = optimizer.clip(0.25).unwrap();
     let now = optimizer.gradients().next().unwrap().double_value(&[0, 0]);
     assert!((squares(&optimizer).sqrt() - 0.25).abs() < 1e-5 && (now / first - 0.25 / before).abs() < 1e-5);
 }

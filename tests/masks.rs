@@ -135,6 +135,16 @@ fn commands_answer() -> Result<(), Failed> {
             "error: pictures belongs to the store ",
         ),
         (
+            "masks export segments --as csv -o segments/a.csv",
+            1,
+            "error: segments/a.csv belongs to the store ",
+        ),
+        (
+            "masks export segments --as y4m -o segments/new/a.y4m",
+            1,
+            "error: segments/new/a.y4m belongs to the ",
+        ),
+        (
             "masks export pictures --as coco -o o --classes cow",
             1,
             "error: the store has no class \"cow\"; it has ",

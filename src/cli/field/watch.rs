@@ -155,12 +155,11 @@ impl Watch<'_> {
     fn reload(&self, config: &mut Config) -> bool {
         let read = Config::read(self.path).map_err(anyhow::Error::from).and_then(|mut new| {
             super::apply(&mut new, self.overrides);
-            self.shared.reload(&new)?;
-            Ok(new)
+            super::check_places(&new, self.path)?;
+            self.shared.reload(config, &new)
         });
         match read {
-            Ok(new) => {
-                let reload = config.reload(&new);
+            Ok(reload) => {
                 self.told.event("reload", &format!("{}: {}", self.path.display(), reload_words(&reload)));
                 true
             }

@@ -195,6 +195,50 @@ fn a_sheet_shows_masks_in_their_colors() {
     assert!(text.filter(|&(x, y)| pixel(x, y) == [255; 3]).count() > 100);
 }
 
+/// No export of any format may lie in the folder that it is made of.
+#[test]
+fn the_stores_own_folder_is_refused() {
+    let (folder, path) = store();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    fs::create_dir(path.join("inside")).unwrap();
+    let place = |place: &str| folder.path().join(place);
+    let refused = [
+        "masks",
+        "masks/out",
+        "masks/inside/out",
+        "masks/new/out",
+        "link/out",
+        "none/../masks/out",
+        "masks/index.jsonl",
+    ];
+    let fine = ["out", "masks-2/out", "masks/../out2", "new/out"];
+    let formats = [Format::Png, Format::Coco, Format::Cvat, Format::Csv, Format::Sheet, Format::Y4m];
+    let mut wrong = Vec::new();
+    for format in formats {
+        for overwrite in [false, true] {
+            for out in refused {
+                let masks = Masks::open(&path).unwrap();
+                let options = Options { overwrite, ..Options::default() };
+                let result = export(masks, format, &place(out), options, &mut |_| ());
+                if !matches!(result, Err(ExportError::OwnStore { .. })) {
+                    wrong.push(format!("{format:?} into {out}: {result:?}"));
+                }
+            }
+        }
+        for out in fine {
+            let result =
+                export(Masks::open(&path).unwrap(), format, &place(out), Options::default(), &mut |_| ());
+            if matches!(result, Err(ExportError::OwnStore { .. })) {
+                wrong.push(format!("{format:?} into {out}: {result:?}"));
+            }
+        }
+    }
+    let names = fs::read_dir(&path).unwrap().count();
+    // Four masks, the index, the classes and the folder made here.
+    assert_eq!((names, wrong.join("\n")), (7, String::new()));
+}
+
 #[test]
 fn damaged_masks_are_told_and_passed_over() {
     let (folder, path) = store();

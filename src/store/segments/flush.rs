@@ -105,7 +105,7 @@ impl SegmentStore {
         Ok(())
     }
 
-    fn spend(&mut self, bytes: u64) {
+    pub(super) fn spend(&mut self, bytes: u64) {
         self.counts.written_bytes += bytes;
         self.budget.spend(bytes);
     }
@@ -119,9 +119,11 @@ impl SegmentStore {
         let free = if needed > 0 { opened.folder.free_bytes()? } else { 0 };
         let open_bytes = opened.tail.as_ref().map_or(0, |open| open.tail.bytes);
         let sizes = opened.segments.iter().map(|segment| segment.size);
-        let plan = quota::plan(sizes, Situation { open_bytes, needed, free, now }, &self.options);
+        let closed_bytes = opened.segments.bytes();
+        let situation = Situation { closed_bytes, open_bytes, needed, free, now };
+        let plan = quota::plan(sizes, situation, &self.options);
         for _ in 0..plan.delete {
-            let Some(segment) = opened.segments.front() else {
+            let Some(segment) = opened.segments.iter().next() else {
                 break;
             };
             match opened.folder.remove(&segment_name(segment.first)) {

@@ -54,7 +54,7 @@ mod volume;
 mod writer;
 
 #[cfg(test)]
-mod simulated;
+pub(crate) mod simulated;
 #[cfg(test)]
 mod tests;
 

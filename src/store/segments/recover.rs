@@ -1,19 +1,24 @@
 //! Takes up a store: finds its segments, scans those without a footer, cuts what a power cut tore.
 
-use std::collections::VecDeque;
 use std::io;
 
 use super::age::Stamp;
 use super::batch::{BATCH_BYTES_MAX, Batch};
+use super::budget::SYNC_BYTES;
 use super::entry::{self, Entry, RECORD_BYTES_MIN};
 use super::footer::{Owner, Summary};
-use super::format::{BLOCK, StoreId, UNFINISHED, VERSION, first_of, is_unfinished, padding, segment_name};
+use super::format::{
+    BLOCK, ID_FILE, StoreId, UNFINISHED, VERSION, first_of, is_unfinished, padding, segment_name,
+};
 use super::header::{Header, NoHeader};
 use super::identity::{self, IdFile};
+use super::opened::Closed;
 use super::quota::Size;
 use super::scan::{Scanner, Step, read_footer, read_header};
 use super::volume::{Appender, Content, Folder};
 use crate::mask::Class;
+use crate::store::folder::CLASSES;
+use crate::store::index::INDEX;
 
 /// What was found in the folder when the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +41,28 @@ pub struct Recovery {
     pub id_file: IdFile,
     /// Sequence number that the next record gets.
     pub next_sequence: u64,
+}
+
+impl Recovery {
+    /// What was found wrong and mended, in words; `None` where all was as it should be.
+    pub fn trouble(&self) -> Option<String> {
+        let mut found = Vec::new();
+        match self.id_file {
+            IdFile::Whole | IdFile::Unchecked => {}
+            IdFile::Missing => found.push("store.id was missing and is written again".to_owned()),
+            IdFile::Damaged => found.push("store.id was damaged and is written again".to_owned()),
+        }
+        if self.torn_bytes > 0 {
+            found.push(format!("{} bytes that a power cut tore are cut off", self.torn_bytes));
+        }
+        if self.damaged_bytes > 0 {
+            found.push(format!("{} damaged bytes are left as they are", self.damaged_bytes));
+        }
+        if self.foreign > 0 {
+            found.push(format!("{} files are no segments of this store and are left alone", self.foreign));
+        }
+        (!found.is_empty()).then(|| found.join("; "))
+    }
 }
 
 /// A segment as the writer remembers it.
@@ -84,14 +111,15 @@ pub(super) struct Expected {
 /// A store that has been taken up.
 pub(super) struct Recovered {
     pub id: StoreId,
-    /// Closed segments, in order.
-    pub segments: VecDeque<Segment>,
+    pub segments: Closed,
     pub tail: Option<Tail>,
     /// What was noted with the newest record; of no meaning where a write is expected.
     pub last: Option<Stamp>,
     /// Records of the batch that are on the medium.
     pub found: Vec<(u64, u32)>,
     pub report: Recovery,
+    /// Bytes that taking it up has written, with what the file system adds.
+    pub written_bytes: u64,
 }
 
 /// Why a store cannot be taken up.
@@ -100,6 +128,8 @@ pub(super) enum Unrecovered {
     Io(io::Error),
     /// A segment of a later program: its first record, its version.
     Version(u64, u16),
+    /// The folder is that of a run that stores pictures.
+    Pictures,
 }
 
 impl From<io::Error> for Unrecovered {
@@ -120,28 +150,37 @@ pub(super) fn recover(
     for name in names.iter().filter(|name| is_unfinished(name)) {
         folder.remove(name)?;
     }
+    // Readers take such a folder for one of pictures, so that segments in it would not be seen.
+    let is = |wanted: &str| names.iter().any(|name| name == wanted);
+    if !is(ID_FILE) && (is(CLASSES) || is(INDEX)) {
+        return Err(Unrecovered::Pictures);
+    }
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| first_of(name)).collect();
     firsts.sort_unstable();
-    let (id, id_file) = take_up_id(folder, &firsts)?;
+    let (id, id_file, id_bytes) = take_up_id(folder, &firsts)?;
     let mut recovered = Recovered {
         id,
-        segments: VecDeque::new(),
+        segments: Closed::default(),
         tail: None,
         last: None,
         found: Vec::new(),
         report: Recovery { id_file, ..Recovery::default() },
+        written_bytes: id_bytes,
     };
     let mut next = 0;
     let mut unsealed = None;
     for &first in &firsts {
-        // Only the last segment is open; one before it without a footer is damaged, and closed.
-        if let Some(scanned) = unsealed.take() {
-            close(&mut recovered, scanned);
-        }
         next = next.max(first);
         let content = folder.read(&segment_name(first))?;
         let promised = expected.filter(|expected| expected.id == id && expected.first == first);
-        let (header, start) = match look(&*content, first, id, promised.is_some())? {
+        let look = look(&*content, first, id, promised.is_some())?;
+        // Only the last segment is open; one before it without a footer is damaged, and closed.
+        if !matches!(look, Look::Foreign { .. })
+            && let Some(scanned) = unsealed.take()
+        {
+            close(&mut recovered, scanned);
+        }
+        let (header, start) = match look {
             Look::Sealed(summary) => {
                 next = next.max(summary.last + 1);
                 recovered.last = Some(summary.stamp);
@@ -321,6 +360,7 @@ fn open_tail(
                 let summary = Summary { owner, ..summary };
                 recovered.report.torn_bytes += scanned.damaged_bytes + (bytes - scanned.end);
                 recovered.found.extend(scanned.found);
+                recovered.written_bytes += whole + 2 * SYNC_BYTES;
                 let file = folder.append(&name)?;
                 let (first, classes) = (header.first, header.classes);
                 recovered.tail = Some(Tail { first, file, bytes: whole, summary, classes });
@@ -342,6 +382,9 @@ fn open_tail(
     let pad = padding(end);
     if pad > 0 {
         file.append(&[0; BLOCK as usize][..pad as usize])?;
+    }
+    if pad > 0 || end < bytes {
+        recovered.written_bytes += BLOCK + SYNC_BYTES;
     }
     // Also where nothing was cut: records that were not yet synced are promised from here on.
     file.sync()?;
@@ -391,18 +434,19 @@ fn write_anew(folder: &mut dyn Folder, header: &Header, start: u64) -> io::Resul
 }
 
 /// The store's id: that of its file, else what the segments say, else a new one; and how the file was. It is there and
-/// whole afterwards, unless the card is full: then the segments tell again at the next start.
-fn take_up_id(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<(StoreId, IdFile)> {
+/// whole afterwards, unless the card is full: then the segments tell again at the next start. The last number is of the
+/// bytes written.
+fn take_up_id(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<(StoreId, IdFile, u64)> {
     let found = identity::find(folder, firsts)?;
     if let Some(identity::Identity { id, file: IdFile::Whole }) = found {
-        return Ok((id, IdFile::Whole));
+        return Ok((id, IdFile::Whole, 0));
     }
     let (id, file) = match found {
         Some(found) => (found.id, found.file),
         None => (identity::new_id(), IdFile::Whole),
     };
     match identity::write(folder, &id) {
-        Err(error) if error.kind() == io::ErrorKind::StorageFull && found.is_some() => Ok((id, file)),
-        written => written.map(|()| (id, file)),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull && found.is_some() => Ok((id, file, 0)),
+        written => written.map(|()| (id, file, BLOCK + 2 * SYNC_BYTES)),
     }
 }

@@ -70,6 +70,11 @@ pub(super) struct Counts {
     pub refused_budget: u64,
     pub written_bytes: u64,
     pub deleted_segments: u64,
+    pub other_stores: u64,
+    pub torn_bytes: u64,
+    /// Of the last time that the folder was opened.
+    pub damaged_bytes: u64,
+    pub foreign: u64,
 }
 
 impl SegmentStore {
@@ -179,6 +184,24 @@ impl SegmentStore {
         Ok(Stored { sequence: place.sequence, bytes, listed: self.batch.is_empty() })
     }
 
+    /// Goes on with the limits and times of `options`; where and how masks lie (`mount`, `mount_uuid`, `encoding`) stays
+    /// as it was. What is too much by the new limits is deleted with the next tick.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`]; nothing has changed then.
+    pub fn set_limits(&mut self, options: &StoreOptions) -> Result<(), StoreError> {
+        let StoreOptions { encoding, mount, mount_uuid, .. } = self.options.clone();
+        let options = StoreOptions { encoding, mount, mount_uuid, ..options.clone() };
+        options.check(&self.path)?;
+        self.budget.set_limit(options.write_bytes_per_day);
+        self.options = options;
+        if let Some(wait) = &mut self.wait {
+            // It may be a limit that it waits for.
+            wait.retry_at = self.clock.monotonic();
+        }
+        Ok(())
+    }
+
     /// Does what is due: syncs, seals, deletes, tries again. To be called at least once in [`super::TICK_MAX`], also
     /// when there are no masks. Returns what has changed since the last call.
     pub fn tick(&mut self) -> Vec<StoreEvent> {
@@ -205,9 +228,8 @@ impl SegmentStore {
             (None, Some(_)) => StoreState::OverBudget,
             (None, None) => StoreState::Writing,
         };
-        let segments = || self.opened.iter().flat_map(Opened::all);
-        let oldest = segments().find(|segment| segment.records > 0);
-        let newest = segments().filter(|segment| segment.records > 0).last();
+        let (bytes, segments) = self.opened.as_ref().map_or((0, 0), Opened::totals);
+        let ends = self.opened.as_ref().and_then(Opened::ends);
         let counts = &self.counts;
         StoreStatus {
             state,
@@ -216,21 +238,25 @@ impl SegmentStore {
             unsynced: self.batch.records,
             refused_waiting: counts.refused_waiting,
             refused_budget: counts.refused_budget,
-            bytes: segments().map(|segment| segment.size.bytes).sum(),
-            segments: segments().count() as u64,
+            bytes,
+            segments,
             written_bytes: counts.written_bytes,
             written_today_bytes: self.budget.spent(),
             bytes_per_mask: (counts.listed > 0).then(|| counts.written_bytes as f64 / counts.listed as f64),
-            sequences: oldest.map(|oldest| (oldest.first, self.batch_start())),
-            wall_us: oldest.zip(newest).map(|(oldest, newest)| (oldest.first_wall_us, newest.last_wall_us)),
+            sequences: ends.map(|(oldest, _)| (oldest.first, self.batch_start())),
+            wall_us: ends.map(|(oldest, newest)| (oldest.first_wall_us, newest.last_wall_us)),
             deleted_segments: counts.deleted_segments,
+            other_stores: counts.other_stores,
+            torn_bytes: counts.torn_bytes,
+            damaged_bytes: counts.damaged_bytes,
+            foreign: counts.foreign,
         }
     }
 
     /// Puts everything on the medium and ends. The next start goes on in the same segment.
     ///
     /// # Errors
-    /// [`StoreError::Waiting`] where the masks in memory cannot be written; they are lost.
+    /// [`StoreError::Lost`] where the masks in memory cannot be written.
     pub fn close(mut self) -> Result<StoreStatus, StoreError> {
         if self.wait.is_some() && !self.batch.is_empty() {
             self.try_again();
@@ -240,7 +266,8 @@ impl SegmentStore {
         }
         match &self.wait {
             Some(wait) if !self.batch.is_empty() => {
-                Err(StoreError::Waiting { folder: self.path.clone(), reason: wait.reason.clone() })
+                let (folder, reason) = (self.path.clone(), wait.reason.clone());
+                Err(StoreError::Lost { folder, masks: self.batch.records, reason })
             }
             _ => Ok(self.status()),
         }

@@ -128,6 +128,7 @@ impl Folder for SimulatedFolder {
 
     fn sync(&mut self) -> io::Result<()> {
         self.change(false, |disk| {
+            disk.syncs += u64::from(!disk.changes.is_empty());
             disk.names_on_medium = disk.names.clone();
             disk.changes.clear();
             disk.collect();
@@ -198,7 +199,12 @@ impl Appender for SimulatedFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.change(false, |file, result, _| if result.is_ok() { file.sync() } else { file.forget() })
+        let unsynced = self.card.lock().inodes.get(&self.inode).and_then(|file| file.unsynced_bytes());
+        self.change(false, |file, result, _| if result.is_ok() { file.sync() } else { file.forget() })?;
+        let mut disk = self.card.lock();
+        disk.written_bytes += unsynced.unwrap_or(0);
+        disk.syncs += u64::from(unsynced.is_some());
+        Ok(())
     }
 }
 

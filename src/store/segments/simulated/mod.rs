@@ -119,6 +119,10 @@ pub struct Disk {
     pub operations: u64,
     /// Bytes that were read of files so far.
     pub read_bytes: u64,
+    /// Bytes of whole blocks that syncs of files have brought to the medium so far.
+    pub written_bytes: u64,
+    /// Syncs of files and of the folder so far that had something to save.
+    pub syncs: u64,
     /// Which operations fail, and how.
     pub failing: Option<(Range<u64>, Failure)>,
     /// Whether the state after each changing operation goes to `history`.
@@ -149,6 +153,8 @@ impl Simulated {
             locked: false,
             operations: 0,
             read_bytes: 0,
+            written_bytes: 0,
+            syncs: 0,
             failing: None,
             recording: false,
             handles: 0,
@@ -322,6 +328,13 @@ impl Inode {
             }
         }
         Inode { seen: medium.clone(), clean: medium.len(), medium, ..Inode::default() }
+    }
+
+    /// Bytes of the blocks that a sync would write; `None` where there is nothing to save.
+    fn unsynced_bytes(&self) -> Option<u64> {
+        const BLOCK: usize = 4096;
+        let blocks = self.seen.len().next_multiple_of(BLOCK) - self.clean / BLOCK * BLOCK;
+        self.dirty.then_some(blocks as u64)
     }
 
     fn truncate(&mut self, length: usize) {

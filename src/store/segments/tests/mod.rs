@@ -7,6 +7,7 @@ mod identity;
 mod real;
 mod soak;
 mod startup;
+mod wear;
 
 use std::path::Path;
 use std::time::Duration;

@@ -24,6 +24,7 @@ fn main() {
         Trial::test("draws_differ_from_picture_to_picture", draws_differ),
         Trial::test("batch_norm_follows_the_batch", batch_norm_by_hand),
         Trial::test("dropout_in_training", dropout_in_training),
+        Trial::test("every_operator_has_a_case", every_operator_has_a_case),
         Trial::test("refused", refused),
         Trial::test("logits_end_before_softmax", logits_end_before_softmax),
     ];
@@ -95,6 +96,25 @@ fn draws_differ() -> Result<(), Failed> {
         }
     }
     report(failures)
+}
+
+/// The names in the families' tables, read from their files.
+fn every_operator_has_a_case() -> Result<(), Failed> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/graph/operators");
+    let cases = cases();
+    let tested = |name: &str| cases.iter().any(|case| case.operators().any(|op| op == name));
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        let text = std::fs::read_to_string(file?.path())?;
+        let Some((_, table)) = text.split_once("TABLE: Table = &[") else { continue };
+        let table = table.split_once("];").map_or("", |(table, _)| table);
+        let entries = table.split("(\"").skip(1).filter_map(|entry| entry.split_once("\","));
+        names.extend(entries.map(|(name, _)| name.to_string()));
+    }
+    if names.len() < 80 {
+        return Err(format!("found {} operators only", names.len()).into());
+    }
+    report(names.into_iter().filter(|name| !tested(name)).map(|name| format!("no case for {name}")).collect())
 }
 
 /// Two channels of two pictures with two pixels, worked out by hand.

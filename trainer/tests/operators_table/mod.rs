@@ -2,6 +2,7 @@
 // Every test program compiles this file and uses a part of it.
 #![allow(dead_code)]
 
+mod elements;
 mod layers;
 mod others;
 
@@ -25,7 +26,7 @@ pub struct Case {
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    layers::cases().into_iter().chain(others::cases()).collect()
+    layers::cases().into_iter().chain(elements::cases()).chain(others::cases()).collect()
 }
 
 /// Numbers that look random and are the same every time, in -1..1.
@@ -155,6 +156,11 @@ impl Case {
     pub fn pictures(&self, count: usize) -> Vec<f32> {
         let elements = count * self.input.iter().product::<usize>();
         numbers(elements, 5).into_iter().map(|value| 2.0 * value).collect()
+    }
+
+    /// Operators of its nodes.
+    pub fn operators(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.op.as_str())
     }
 
     pub fn shape(&self) -> [usize; 3] {

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
+mod doctor;
 mod version;
 
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Doctor(doctor::Args),
     Version(version::Args),
 }
 
@@ -23,6 +25,7 @@ impl Cli {
     /// Does what the arguments ask for.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Doctor(args) => doctor::run(args),
             Command::Version(args) => version::run(args),
         }
     }

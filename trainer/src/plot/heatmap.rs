@@ -1,0 +1,1 @@
+//! Heat maps of a grid of scores.

@@ -18,3 +18,6 @@ pub mod loss;
 pub mod optimize;
 pub mod plot;
 pub mod sweep;
+
+#[cfg(test)]
+mod reference;

@@ -1,7 +1,11 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
 mod doctor;
+mod eval;
+mod fit;
+mod training;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -18,6 +22,8 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Doctor(doctor::Args),
+    Fit(Box<fit::Args>),
+    Eval(eval::Args),
     Version(version::Args),
 }
 
@@ -26,13 +32,14 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Doctor(args) => doctor::run(args),
+            Command::Fit(args) => fit::run(*args),
+            Command::Eval(args) => eval::run(args),
             Command::Version(args) => version::run(args),
         }
     }
 }
 
 /// An error for options that do not go together: exit code 2.
-#[expect(dead_code, reason = "for the subcommands to come")]
 fn usage(message: &str) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
 }

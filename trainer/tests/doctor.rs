@@ -280,7 +280,7 @@ fn cases() -> Vec<Case> {
         ("classes: one that test lacks", classes.clone().add("train/cow/0.jpg", jpeg(500)).add("val/cow/0.jpg", jpeg(501)),
             &[("warning class-missing 1", "cow none in test")]),
         ("classes: an empty one", classes.add("train/cow/.keep", vec![]), &[("error class-empty 1", "cow id 1")]),
-        ("half a tar", broken_tar, &[("error archive 1", "train.tar")]),
+        ("half a tar", broken_tar, &[("error archive 1", "train.tar"), ("error class-missing 1", "dog none in train")]),
     ]
 }
 

@@ -57,6 +57,12 @@ pub fn counts(survey: &Survey, records: &[Record]) -> Vec<Vec<Count>> {
 /// What is wrong with the labels of the set.
 pub fn check(survey: &Survey, records: &[Record]) -> Vec<Trouble> {
     let mut troubles = Vec::new();
+    let pictures = || records.iter().filter_map(|record| record.facts.as_ref());
+    let (gray, all) = (pictures().filter(|facts| facts.is_gray).count(), pictures().count());
+    if gray > 0 && gray < all {
+        let detail = format!("{gray} grey, {} in color", all - gray);
+        troubles.push(Trouble::new(Kind::Channels, "", detail));
+    }
     let fringes = ids(survey, records, &mut troubles);
     for id in 0..survey.classes.len() {
         if survey.ignore.is_some_and(|ignore| usize::from(ignore) == id) {

@@ -35,20 +35,21 @@ pub fn hash(small: &Small) -> u64 {
     values.iter().fold(0, |hash, &value| hash << 1 | u64::from(value > median))
 }
 
-/// How far two small pictures are apart: the root mean square of their difference over their mean standard deviation; 0
-/// for equal ones, around 1.4 for unrelated ones.
+/// How far two small pictures are apart, whatever their brightness and contrast: the root mean square of their difference
+/// after both are brought to mean 0 and standard deviation 1, which is sqrt(2 - 2 r) of their correlation r; 0 for equal
+/// ones, 1.4 for unrelated ones.
 pub fn distance(one: &Small, other: &Small) -> f64 {
-    let number = one.len() as f64;
-    let (mut squares, mut sums, mut own) = (0_i64, [0_i64; 2], [0_i64; 2]);
+    let number = one.len() as i64;
+    let (mut product, mut sums, mut squares) = (0_i64, [0_i64; 2], [0_i64; 2]);
     for (&a, &b) in one.iter().zip(other) {
         let (a, b) = (i64::from(a), i64::from(b));
-        squares += (a - b) * (a - b);
-        sums[0] += a;
-        sums[1] += b;
-        own[0] += a * a;
-        own[1] += b * b;
+        product += a * b;
+        sums = [sums[0] + a, sums[1] + b];
+        squares = [squares[0] + a * a, squares[1] + b * b];
     }
-    let deviation = |i: usize| (own[i] as f64 / number - (sums[i] as f64 / number).powi(2)).max(0.0).sqrt();
-    // Half a step of brightness is the rounding itself.
-    (squares as f64 / number).sqrt() / (0.5 * (deviation(0) + deviation(1))).max(0.5)
+    let covariance = (number * product - sums[0] * sums[1]) as f64;
+    let variance = |i: usize| (number * squares[i] - sums[i] * sums[i]) as f64;
+    // A picture without contrast is like no other.
+    let scale = (variance(0) * variance(1)).sqrt();
+    if scale == 0.0 { 2_f64.sqrt() } else { (2.0 - 2.0 * covariance / scale).max(0.0).sqrt() }
 }

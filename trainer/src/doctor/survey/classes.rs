@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -126,7 +127,16 @@ impl Survey {
                 (false, _) => self.troubles.push(Trouble::new(Kind::Stray, place, "")),
             }
         }
+        if !ends_with_zeros(&file, size) {
+            self.troubles.push(Trouble::new(Kind::Archive, name(path), "its end mark is missing"));
+        }
     }
+}
+
+/// A tar ends with blocks of zeros; where they are missing it was cut short between two files.
+fn ends_with_zeros(file: &File, size: u64) -> bool {
+    let mut block = [1; 512];
+    size >= 512 && file.read_exact_at(&mut block, size - 512).is_ok() && block == [0; 512]
 }
 
 /// Whether a file is one of MNIST's IDX or of CIFAR's binary ones.

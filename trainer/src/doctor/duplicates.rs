@@ -8,12 +8,14 @@ use super::parallel;
 use super::perceptual;
 use super::picture::Facts;
 use super::record::Record;
-use super::survey::Survey;
+use super::survey::{Item, Label, Survey};
 
-/// Up to this distance of their small pictures two pictures are nearly equal: twice the JPEG noise of quality 50.
-const NEAR: f64 = 0.12;
+/// Up to this distance of their small pictures two pictures are nearly equal: a correlation of 0.98.
+const NEAR: f64 = 0.2;
 /// From this share of a split's pictures on, equal pictures in another split are an error: scores move by that much.
 const LEAK: f64 = 0.01;
+/// Up to this share of a mask's pixels two outlines of one thing may differ.
+const OUTLINE: f64 = 0.05;
 
 /// Equal and nearly equal pictures, within splits and across them.
 pub fn check(survey: &Survey, records: &[Record], options: &Options) -> Vec<Trouble> {
@@ -57,7 +59,7 @@ fn equal(
             let (a, b) = (&survey.items[first], &survey.items[other]);
             let detail = format!("equals {}", a.name);
             if label(first) != label(other) {
-                troubles.push(Trouble::new(Kind::Conflict, &b.name, detail.clone()));
+                troubles.push(conflict(survey, a, b));
             }
             if let Some(&earlier) = group.iter().find(|&&index| survey.items[index].split != b.split && index < other) {
                 across.push((b.split, Trouble::new(Kind::DuplicateSplits, &b.name, format!("equals {}", survey.items[earlier].name))));
@@ -74,6 +76,28 @@ fn equal(
         troubles.push(trouble.clone().rated(severity));
     }
     groups.into_iter().map(|group| group[0]).collect()
+}
+
+/// Two people never draw the same outline: masks that differ a little are a warning, others and classes an error.
+fn conflict(survey: &Survey, first: &Item, other: &Item) -> Trouble {
+    let class = |item: &Item| match item.label {
+        Label::Class(class) => survey.classes.get(class).cloned(),
+        _ => None,
+    };
+    let detail = format!("equals {}", first.name);
+    let (detail, severity) = match (first.decode_mask(), other.decode_mask()) {
+        (Some(a), Some(b)) if (a.width, a.height) == (b.width, b.height) => {
+            let differing = a.data.iter().zip(&b.data).filter(|(a, b)| a != b).count();
+            let share = differing as f64 / a.data.len() as f64;
+            let severity = if share > OUTLINE { Severity::Error } else { Severity::Warning };
+            (format!("{detail}, but {:.1} % of their masks' pixels differ", 100.0 * share), severity)
+        }
+        _ => match (class(first), class(other)) {
+            (Some(a), Some(b)) => (format!("{detail}, but one is {a} and the other {b}"), Severity::Error),
+            _ => (detail, Severity::Error),
+        },
+    };
+    Trouble::new(Kind::Conflict, &other.name, detail).rated(severity)
 }
 
 /// Tells of pictures that nearly equal an earlier one: the nearest of another split, else the first of the same.

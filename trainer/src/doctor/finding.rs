@@ -137,7 +137,7 @@ kinds! {
     ClassRare = "class-rare", Note, "classes that are rare",
         "Use --class-weights auto, or a loss with Dice or Lovasz; look at the class's own IoU, which the mean hides.";
     /// One picture, several labels.
-    Conflict = "conflict", Error, "equal pictures with different labels", "At most one label is right: remove the others.";
+    Conflict = "conflict", Error, "equal pictures with different labels", "At most one label is right: keep the better one and remove the other picture; outlines that differ a little may both do.";
     /// Equal pictures in several splits.
     DuplicateSplits = "duplicate-splits", Warning, "pictures that are in several splits",
         "The scores count pictures that were trained on: remove them from one of the splits (from train, to keep a benchmark comparable).";

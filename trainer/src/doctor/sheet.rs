@@ -8,12 +8,12 @@ use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
-use sedge::mask::{Mask, classes_from_names};
+use sedge::mask::classes_from_names;
 use sedge::overlay::{self, Canvas, Legend};
 
 use super::finding::Severity;
 use super::survey::{Item, Label, Survey};
-use super::{DoctorError, Examination, mask};
+use super::{DoctorError, Examination};
 
 /// Pixels across and down for a picture, without its caption.
 const TILE: u32 = 168;
@@ -54,29 +54,8 @@ pub fn png(examination: &Examination, number: usize) -> Result<Vec<u8>, DoctorEr
     Ok(file)
 }
 
-/// The decoded picture of an item, whatever its form.
-pub fn decode(item: &Item) -> Option<RgbImage> {
-    if let Some(bytes) = item.picture.bytes() {
-        return image::load_from_memory(&bytes.ok()?).ok().map(image::DynamicImage::into_rgb8);
-    }
-    let example = item.picture.example()?.ok()?;
-    let (width, height) = (example.width as u32, example.height as u32);
-    let pixels = match example.channels {
-        1 => example.pixels.iter().flat_map(|&gray| [gray; 3]).collect(),
-        _ => example.pixels,
-    };
-    RgbImage::from_raw(width, height, pixels)
-}
-
-/// The mask of an item, where it has a readable one.
-pub fn decode_mask(item: &Item) -> Option<Mask> {
-    let Label::Mask(path, _) = &item.label else { return None };
-    let (_, mask) = mask::examine(&std::fs::read(path).ok()?).ok()?;
-    Some(mask)
-}
-
 fn tile(survey: &Survey, item: &Item) -> Option<RgbImage> {
-    let picture = decode(item)?;
+    let picture = item.decode()?;
     let scale = f64::from(TILE) / f64::from(picture.width().max(picture.height()));
     let fit = |length: u32| ((f64::from(length) * scale).round() as u32).clamp(1, TILE);
     let (width, height) = (fit(picture.width()), fit(picture.height()));
@@ -85,7 +64,7 @@ fn tile(survey: &Survey, item: &Item) -> Option<RgbImage> {
     } else {
         imageops::resize(&picture, width, height, imageops::FilterType::Nearest)
     };
-    if let Some(mask) = decode_mask(item) {
+    if let Some(mask) = item.decode_mask() {
         let mask = mask.scaled(width, height);
         let classes = classes_from_names(&survey.classes);
         // The sizes agree: both were made here.

@@ -1,6 +1,7 @@
 //! What a data set on disk consists of, found without stopping at what is broken.
 
 mod classes;
+mod decode;
 mod masks;
 
 use std::fs::{self, File};

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use sedge_train::doctor::{Examination, Options, html, sheet};
+use sedge_train::doctor::{Examination, Options, html, losses, sheet};
+use sedge_train::fit::Start;
+use sedge_train::graph::Network;
 
 /// Check a data set before training on it; exit code 1 where it has errors
 #[derive(clap::Args)]
@@ -62,7 +64,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(threads) = args.threads {
         options.threads = threads.into();
     }
-    let examination = Examination::of(&args.folder, &options)?;
+    let mut examination = Examination::of(&args.folder, &options)?;
+    if let Some(model) = &args.model {
+        judge(&mut examination, model, &progress)?;
+    }
     bar.finish_and_clear();
     let report = examination.report(args.examples);
     let sheet = match args.html.is_some() || args.sheet.is_some() {
@@ -81,6 +86,19 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         print!("{report}");
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn judge(
+    examination: &mut Examination,
+    model: &Path,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> anyhow::Result<()> {
+    let source = model.to_str().with_context(|| format!("{} is no UTF-8", model.display()))?;
+    let start = Start::new(source, None, examination.survey.classes.len(), false, 0)?;
+    let network = Network::new(&start.model, tch::Device::cuda_if_available())?;
+    let losses = losses::losses(examination, &network, &start.rule, progress)?;
+    examination.judge(&losses);
+    Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

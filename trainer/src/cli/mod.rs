@@ -3,6 +3,7 @@
 mod doctor;
 mod eval;
 mod fit;
+mod sweep;
 mod training;
 mod version;
 mod watch;
@@ -24,6 +25,7 @@ enum Command {
     Doctor(doctor::Args),
     Fit(Box<fit::Args>),
     Eval(eval::Args),
+    Sweep(sweep::Args),
     Version(version::Args),
 }
 
@@ -34,6 +36,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args),
             Command::Fit(args) => fit::run(*args),
             Command::Eval(args) => eval::run(args),
+            Command::Sweep(args) => sweep::run(args),
             Command::Version(args) => version::run(args),
         }
     }

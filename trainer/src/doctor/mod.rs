@@ -3,7 +3,7 @@
 //! 1. [`survey`] lists the pictures, their masks or classes, and what does not pair up.
 //! 2. Every file is decoded, several at a time: [`picture`] and [`mask`] say what is in it and what is wrong with it.
 //! 3. [`labels`] looks at the classes of the whole set, [`duplicates`] at pictures that are there twice.
-//! 4. With a trained model, [`suspect`] finds the labels that it contradicts most.
+//! 4. With a trained model, [`losses`] and [`suspect`] find the labels that it contradicts most.
 //! 5. [`Report`] gathers all by kind, as text, JSON or HTML; [`sheet`] shows the pictures, the worst first.
 //!
 //! A broken file is a finding, never an error: [`DoctorError`] is for what cannot be looked at at all.
@@ -12,6 +12,7 @@ pub mod duplicates;
 pub mod finding;
 pub mod html;
 pub mod labels;
+pub mod losses;
 pub mod mask;
 pub mod parallel;
 pub mod perceptual;

@@ -41,6 +41,7 @@ mod footer;
 pub mod format;
 mod header;
 mod identity;
+mod look;
 mod opened;
 mod options;
 mod quota;

@@ -121,7 +121,6 @@ pub(super) fn owner_of(folder: &dyn Folder, first: u64) -> io::Result<Option<Sto
 
 /// What the file with the id holds: `None` without a file, `Some(None)` where it is damaged, else the id and whether a
 /// checksum vouches for it.
-#[allow(clippy::option_option)]
 fn read_file(folder: &dyn Folder) -> io::Result<Option<Option<(StoreId, bool)>>> {
     let content = match folder.read(ID_FILE) {
         Ok(content) => content,

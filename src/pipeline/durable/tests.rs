@@ -79,8 +79,9 @@ fn a_run_that_stored_nothing_is_told_from_one_that_had_nothing_to_store() {
         move |disk| disk.failing = Some((60..u64::MAX, failure))
     }
     type Change = Box<dyn Fn(&mut Disk)>;
+    type Case = (&'static str, Change, u64, bool, (bool, bool));
     // Name, what is wrong with the card, frames, whether the rules keep them, whether some and all are lost.
-    let cases: [(&str, Change, u64, bool, (bool, bool)); 9] = [
+    let cases: [Case; 9] = [
         ("all is well", Box::new(|_| ()), 30, true, (false, false)),
         ("the rules keep none", Box::new(|_| ()), 30, false, (false, false)),
         ("the rules keep none, and there is no card", Box::new(Disk::pull_out), 30, false, (false, false)),

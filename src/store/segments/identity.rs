@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
-use super::format::{ID_FILE, StoreId, UNFINISHED, id_text, parse_id, segment_name};
+use super::budget::SYNC_BYTES;
+use super::format::{BLOCK, ID_FILE, StoreId, UNFINISHED, id_text, parse_id, segment_name};
 use super::scan::{read_footer, read_header};
 use super::volume::{Content, Folder};
 
@@ -61,8 +62,26 @@ pub(super) fn find(folder: &dyn Folder, firsts: &[u64]) -> io::Result<Option<Ide
     Ok(most.map(|(id, _)| Identity { id, file }))
 }
 
+/// The store's id: that of its file, else what the segments say, else a new one; and how the file was. It is there and
+/// whole afterwards, unless the card is full: then the segments tell again at the next start. The last number is of the
+/// bytes written.
+pub(super) fn take_up(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<(StoreId, IdFile, u64)> {
+    let found = find(folder, firsts)?;
+    if let Some(Identity { id, file: IdFile::Whole }) = found {
+        return Ok((id, IdFile::Whole, 0));
+    }
+    let (id, file) = match found {
+        Some(found) => (found.id, found.file),
+        None => (new_id(), IdFile::Whole),
+    };
+    match write(folder, &id) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull && found.is_some() => Ok((id, file, 0)),
+        written => written.map(|()| (id, file, BLOCK + 2 * SYNC_BYTES)),
+    }
+}
+
 /// Writes the file with the id anew.
-pub(super) fn write(folder: &mut dyn Folder, id: &StoreId) -> io::Result<()> {
+fn write(folder: &mut dyn Folder, id: &StoreId) -> io::Result<()> {
     let unfinished = format!("{ID_FILE}{UNFINISHED}");
     let written = folder.create(&unfinished).and_then(|mut file| {
         file.append(id_text(id).as_bytes())?;
@@ -78,7 +97,7 @@ pub(super) fn write(folder: &mut dyn Folder, id: &StoreId) -> io::Result<()> {
 }
 
 /// An id that no other store has; it need not be secret.
-pub(super) fn new_id() -> StoreId {
+fn new_id() -> StoreId {
     let random = || u128::from(RandomState::new().hash_one(0));
     (random() << 64 | random()).to_be_bytes()
 }
@@ -102,7 +121,6 @@ pub(super) fn owner_of(folder: &dyn Folder, first: u64) -> io::Result<Option<Sto
 
 /// What the file with the id holds: `None` without a file, `Some(None)` where it is damaged, else the id and whether a
 /// checksum vouches for it.
-#[allow(clippy::option_option)]
 fn read_file(folder: &dyn Folder) -> io::Result<Option<Option<(StoreId, bool)>>> {
     let content = match folder.read(ID_FILE) {
         Ok(content) => content,

@@ -17,6 +17,13 @@
 //!    growing pauses (1 s to 60 s). What was not promised is then cut and written again, since after a failed sync the
 //!    system may forget what it still shows.
 //!
+//! # Identity
+//!
+//! A store has an id, which is in the file `store.id` with a checksum, in the header of each segment and in its footer.
+//! Where the file is damaged or gone, the id that most segments bear is the store's, and the next writer puts the file
+//! there again. Segments of another id are never read, written or deleted; they are counted and told, and
+//! [`verify_segments`] finds a store with them wanting.
+//!
 //! # Time
 //!
 //! Order is that of sequence numbers. Ages are told by *store time*, because the wall's clock jumps on a board without
@@ -41,6 +48,7 @@ mod footer;
 pub mod format;
 mod header;
 mod identity;
+mod look;
 mod opened;
 mod options;
 mod quota;

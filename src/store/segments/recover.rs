@@ -5,17 +5,16 @@ use std::io;
 use super::age::Stamp;
 use super::batch::{BATCH_BYTES_MAX, Batch};
 use super::budget::SYNC_BYTES;
-use super::entry::{self, Entry, RECORD_BYTES_MIN};
+use super::entry::{self, Entry};
 use super::footer::{Owner, Summary};
-use super::format::{
-    BLOCK, ID_FILE, StoreId, UNFINISHED, VERSION, first_of, is_unfinished, padding, segment_name,
-};
-use super::header::{Header, NoHeader};
+use super::format::{BLOCK, ID_FILE, StoreId, UNFINISHED, first_of, is_unfinished, padding, segment_name};
+use super::header::Header;
 use super::identity::{self, IdFile};
+use super::look::{Look, look};
 use super::opened::Closed;
 use super::quota::Size;
-use super::scan::{Scanner, Step, read_footer, read_header};
-use super::volume::{Appender, Content, Folder};
+use super::scan::{Scanner, Step};
+use super::volume::{Appender, Folder};
 use crate::mask::Class;
 use crate::store::folder::CLASSES;
 use crate::store::index::INDEX;
@@ -157,7 +156,7 @@ pub(super) fn recover(
     }
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| first_of(name)).collect();
     firsts.sort_unstable();
-    let (id, id_file, id_bytes) = take_up_id(folder, &firsts)?;
+    let (id, id_file, id_bytes) = identity::take_up(folder, &firsts)?;
     let mut recovered = Recovered {
         id,
         segments: Closed::default(),
@@ -175,7 +174,7 @@ pub(super) fn recover(
         let promised = expected.filter(|expected| expected.id == id && expected.first == first);
         let look = look(&*content, first, id, promised.is_some())?;
         // Only the last segment is open; one before it without a footer is damaged, and closed.
-        if !matches!(look, Look::Foreign { .. })
+        if !matches!(look, Look::Foreign { may_be_own: false, .. })
             && let Some(scanned) = unsealed.take()
         {
             close(&mut recovered, scanned);
@@ -188,15 +187,8 @@ pub(super) fn recover(
                 continue;
             }
             Look::Unsealed(header, start) => (header, start as u64),
-            Look::Foreign { end } => {
+            Look::Foreign { end, .. } => {
                 next = next.max(end);
-                recovered.report.foreign += 1;
-                continue;
-            }
-            Look::Headless => {
-                // Its numbers stay taken all the same.
-                let scanned = scan(Scanner::new(content, 0), None, &Batch::default())?;
-                next = next.max(first + 1).max(scanned.summary.last + 1);
                 recovered.report.foreign += 1;
                 continue;
             }
@@ -222,50 +214,6 @@ pub(super) fn recover(
         recovered.segments.iter().map(|segment| segment.records).sum::<u64>() + tail_records.unwrap_or(0);
     report.next_sequence = next;
     Ok(recovered)
-}
-
-/// What a segment is by its footer and its header.
-enum Look {
-    /// It is the store's, and closed.
-    Sealed(Summary),
-    /// It is the store's, and was not closed; the end of its header.
-    Unsealed(Header, usize),
-    /// It is another store's, whose numbers are all below `end`.
-    Foreign { end: u64 },
-    /// Nobody can tell whose it is.
-    Headless,
-}
-
-/// Looks whose a segment is. Its footer is read first, and of a closed segment nothing else: there may be thousands, and
-/// the card is slow.
-fn look(content: &dyn Content, first: u64, id: StoreId, in_doubt: bool) -> Result<Look, Unrecovered> {
-    let footer = read_footer(content)?;
-    let known = |version| match version {
-        VERSION => Ok(()),
-        other => Err(Unrecovered::Version(first, other)),
-    };
-    let owner = footer.as_ref().and_then(|footer| footer.owner);
-    if let (Some(summary), Some(owner)) = (&footer, owner) {
-        known(owner.version)?;
-        match owner.id == id {
-            // A footer that was written when the last sync failed proves nothing.
-            true if in_doubt => {}
-            true => return Ok(Look::Sealed(summary.clone())),
-            false => return Ok(Look::Foreign { end: summary.last.max(first) + 1 }),
-        }
-    }
-    let header = match read_header(content)? {
-        Ok(header) => header,
-        Err(NoHeader::Version(version)) => return Err(Unrecovered::Version(first, version)),
-        Err(NoHeader::Damaged) => return Ok(Look::Headless),
-    };
-    Ok(match (header, footer) {
-        ((header, _), Some(summary)) if header.id == id && !in_doubt => Look::Sealed(summary),
-        ((header, start), _) if header.id == id => Look::Unsealed(header, start),
-        (_, Some(summary)) => Look::Foreign { end: summary.last.max(first) + 1 },
-        // As many as could be in it: another store's numbers need not be known, only left alone.
-        (_, None) => Look::Foreign { end: first + 1 + content.length()? / RECORD_BYTES_MIN as u64 },
-    })
 }
 
 /// A segment without a footer.
@@ -431,22 +379,4 @@ fn write_anew(folder: &mut dyn Folder, header: &Header, start: u64) -> io::Resul
     folder.rename(&unfinished, &name)?;
     folder.sync()?;
     Ok((summary, written))
-}
-
-/// The store's id: that of its file, else what the segments say, else a new one; and how the file was. It is there and
-/// whole afterwards, unless the card is full: then the segments tell again at the next start. The last number is of the
-/// bytes written.
-fn take_up_id(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<(StoreId, IdFile, u64)> {
-    let found = identity::find(folder, firsts)?;
-    if let Some(identity::Identity { id, file: IdFile::Whole }) = found {
-        return Ok((id, IdFile::Whole, 0));
-    }
-    let (id, file) = match found {
-        Some(found) => (found.id, found.file),
-        None => (identity::new_id(), IdFile::Whole),
-    };
-    match identity::write(folder, &id) {
-        Err(error) if error.kind() == io::ErrorKind::StorageFull && found.is_some() => Ok((id, file, 0)),
-        written => written.map(|()| (id, file, BLOCK + 2 * SYNC_BYTES)),
-    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::entry;
 use super::footer;
 use super::format::{BLOCK, RECORD_MARK};
-use super::header::{HEADER_BYTES_MAX, Header, NoHeader};
+use super::header::{Header, NoHeader};
 use super::volume::Content;
 
 /// Bytes that are looked through at a time.
@@ -34,18 +34,16 @@ pub(super) struct Scanner {
 
 /// Reads a segment's header.
 pub(super) fn read_header(content: &dyn Content) -> io::Result<Result<(Header, usize), NoHeader>> {
-    let length = content.length()?.min(HEADER_BYTES_MAX as u64) as usize;
+    let mut start = vec![0; BLOCK as usize];
+    let read = content.read_at(0, &mut start)?;
+    start.truncate(read);
     // Nearly always a block is enough.
-    for bytes in [length.min(BLOCK as usize), length] {
-        let mut start = vec![0; bytes];
+    if let Some(bytes) = Header::length(&start).map(|(_, bytes)| bytes).filter(|&bytes| bytes > read) {
+        start.resize(bytes, 0);
         let read = content.read_at(0, &mut start)?;
         start.truncate(read);
-        let parsed = Header::parse(&start);
-        if !matches!(parsed, Err(NoHeader::Damaged)) || bytes == length {
-            return Ok(parsed);
-        }
     }
-    Ok(Err(NoHeader::Damaged))
+    Ok(Header::parse(&start))
 }
 
 /// Reads the footer at the end of a segment, if it is sealed.

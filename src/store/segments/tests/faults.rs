@@ -409,7 +409,8 @@ fn limits_change_while_it_runs() {
     for (name, before, after, holds) in cases {
         let plain = StoreOptions { max_bytes: None, ..options() };
         let (mut old, mut new) = (plain.clone(), plain);
-        (before(&mut old), after(&mut new));
+        before(&mut old);
+        after(&mut new);
         let card = Simulated::new(4 << 20);
         let mut camera = Camera::new(&card, &old);
         camera.run(1000);

@@ -50,6 +50,7 @@ fn a_start_reads_a_block_or_two_of_a_segment() {
         ("its own", own.clone(), true, 1),
         ("another store's", card_with(&own, |_| ()), false, 1),
         ("another store's without footers", card_with(&own, without_footer), false, 2),
+        ("zeros under their names", card_with(&own, |bytes| bytes.fill(0)), false, 2),
     ];
     let mut wrong = Vec::new();
     for (name, card, is_own, blocks) in cases {

@@ -6,13 +6,14 @@ use std::time::Duration;
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Bytes that a journaling file system is taken to write beside the data when a file that has grown, or a folder that
-/// has changed, is synced: on ext4 the journal's descriptor, the inode's block twice (journal and place) and the commit
-/// block.
+/// has changed, is synced: on ext4 the journal's descriptor, the blocks of inode, block bitmap and group, and the commit
+/// block. Measured at the block device under ext4 with blocks of 4 KiB, 300 masks of which each is synced are 7.5 MB, and
+/// 7.4 MB by this count; synced each second they are 2.8 MB, and 2.7 MB by this count.
 ///
 /// What the store counts as written is whole blocks of data, headers, footers and padding included, and this for each
 /// sync, at a start too. It does not count what the file system writes for deletions (one segment at a time), nor what
 /// the card's own controller moves around.
-pub(super) const SYNC_BYTES: u64 = 4 * 4096;
+pub(super) const SYNC_BYTES: u64 = 5 * 4096;
 
 /// Counts the bytes of a day of store time.
 #[derive(Clone, Debug)]

@@ -139,7 +139,7 @@ pub struct StoreStatus {
     pub bytes: u64,
     /// Segments in the folder.
     pub segments: u64,
-    /// Bytes written since it was opened: whole blocks of data with headers, footers and padding, and 16 KiB for each
+    /// Bytes written since it was opened: whole blocks of data with headers, footers and padding, and 20 KiB for each
     /// sync of a file or folder, which is about what a journaling file system adds. Deletions are not counted.
     pub written_bytes: u64,
     /// Bytes written in this day of store time.

@@ -1,5 +1,7 @@
 //! Functions of elements, arithmetic, reductions.
 
+use sedge::onnx::{Tensor, TensorData};
+
 use super::Case;
 
 pub fn cases() -> Vec<Case> {
@@ -71,7 +73,7 @@ fn elements() -> Vec<Case> {
         Case::new("Dropout").floats("ratio", &[], &[0.4]).node("Dropout", "x ratio"),
         Case::new("Dropout, training_mode")
             .floats("ratio", &[], &[0.4])
-            .tensor("yes", Tensor { shape: vec![], data: sedge::onnx::TensorData::Bool(vec![1]) })
+            .tensor("yes", Tensor { shape: vec![], data: TensorData::Bool(vec![1]) })
             .node("Dropout", "x ratio yes")
             .random(),
         Case::new("Dropout of operator set 7").opset(7).node("Dropout", "x").float("ratio", 0.3),

@@ -18,6 +18,8 @@ pub struct Case {
     /// Whether gradients are those of the function itself (not where they are passed straight through).
     pub is_differentiable: bool,
     input: [usize; 3],
+    /// Whether the input's values are those of bytes, brought to -1..1.
+    of_bytes: bool,
     opset: i64,
     nodes: Vec<Node>,
     initializers: BTreeMap<String, Tensor>,
@@ -50,6 +52,7 @@ impl Case {
             is_random: false,
             is_differentiable: true,
             input: [4, 6, 5],
+            of_bytes: false,
             opset: 17,
             nodes: Vec::new(),
             initializers: BTreeMap::new(),
@@ -60,6 +63,11 @@ impl Case {
     /// Channels, height and width of `x`; 4, 6 and 5 if not told.
     pub fn input(mut self, channels: usize, height: usize, width: usize) -> Case {
         self.input = [channels, height, width];
+        self
+    }
+
+    pub fn bytes(mut self) -> Case {
+        self.of_bytes = true;
         self
     }
 
@@ -152,9 +160,12 @@ impl Case {
         self.attribute("value", Attribute::Tensor(tensor))
     }
 
-    /// Its input for `count` pictures, from -2 to 2.
+    /// Its input for `count` pictures, from -2 to 2 if not of bytes.
     pub fn pictures(&self, count: usize) -> Vec<f32> {
         let elements = count * self.input.iter().product::<usize>();
+        if self.of_bytes {
+            return (0..elements).map(|index| ((index % 256) as f32 - 127.5) / 127.5).collect();
+        }
         numbers(elements, 5).into_iter().map(|value| 2.0 * value).collect()
     }
 

@@ -212,6 +212,14 @@ fn quantized() -> Vec<Case> {
     };
     vec![
         activations("QuantizeLinear, u8", Tensor::u8(&[], vec![120])),
+        Case::new("QuantizeLinear of pixels half way between steps")
+            .straight_through()
+            .bytes()
+            .input(1, 16, 16)
+            .floats("scale", &[], &[2.0 / 255.0])
+            .tensor("zero", Tensor::u8(&[], vec![128]))
+            .node("QuantizeLinear", "x scale zero")
+            .node("DequantizeLinear", "y0 scale zero"),
         activations("QuantizeLinear, s8", Tensor::i8(&[], vec![-3])),
         Case::new("QuantizeLinear, channels")
             .straight_through()

@@ -22,7 +22,7 @@ use super::{
 use crate::data::{Augment, Examples, Loader, LoaderOptions, Split, class_frequencies, fingerprint, open};
 use crate::graph::Network;
 use crate::loss::{ClassWeights, Loss, median_frequency};
-use crate::optimize::{Method, Schedule};
+use crate::optimize::{Exact, Method, Schedule};
 use crate::plot::curves;
 
 /// libtorch does not tell its version through tch, which is bound to this one.
@@ -271,12 +271,12 @@ impl<'a> Run<'a> {
         let state = &mut training.state;
         state.epoch += 1;
         state.seconds += trained.seconds + val_seconds;
-        state.first_loss.get_or_insert(trained.loss);
-        state.least_loss = Some(state.least_loss.map_or(trained.loss, |least| least.min(trained.loss)));
+        state.first_loss.get_or_insert(Exact(trained.loss));
+        state.least_loss = Some(Exact(state.least_loss.map_or(trained.loss, |least| least.0.min(trained.loss))));
         let score = scores.selection();
-        let is_best = state.best.is_none_or(|best| score > best.score);
+        let is_best = state.best.is_none_or(|best| score > best.score.0);
         if is_best {
-            state.best = Some(Best { epoch: state.epoch, score });
+            state.best = Some(Best { epoch: state.epoch, score: Exact(score) });
             state.waited = 0;
         } else {
             state.waited += 1;

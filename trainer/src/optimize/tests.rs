@@ -4,7 +4,7 @@ use std::process::Command;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{Average, Groups, Method, Optimizer, Parameter, Plateau, Scaler, Schedule, Shape};
+use super::{Average, Exact, Groups, Method, Optimizer, Parameter, Plateau, Scaler, Schedule, Shape};
 
 /// A small loss whose gradients differ in size and sign: sum of a * x^2 + sin(x), and a matrix so that something decays.
 fn variables() -> Vec<Parameter> {
@@ -265,4 +265,13 @@ fn a_scaled_loss_gives_the_same_gradients_or_none() {
     let one = Tensor::from(1.0_f32);
     let ratio = scaler.scaled(&one).unwrap().double_value(&[]) / before.scaled(&one).unwrap().double_value(&[]);
     assert_eq!(ratio, 0.5);
+}
+
+#[test]
+fn exact_numbers_come_back() {
+    for number in [0.1, 1.0 / 3.0, 0.28571428571428575, f64::MIN_POSITIVE, 1e300, -0.0, f64::INFINITY] {
+        let text = serde_json::to_string(&Exact(number)).unwrap();
+        let back: Exact = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.0.to_bits(), number.to_bits(), "{text}");
+    }
 }

@@ -86,7 +86,9 @@ impl Trial {
         let quantized = graph.graph.nodes.iter().any(|node| node.standard_op() == "DequantizeLinear");
         let runner = if quantized && !options.float { Runner::Engine } else { Runner::Graph };
         if runner == Runner::Engine && options.passes > 1 {
-            return Err(FitError::Option("--passes is for float models, whose dropout is live; add --float".to_string()));
+            return Err(FitError::Option(
+                "--passes is for float models, whose dropout is live; add --float".to_string(),
+            ));
         }
         let body = match runner {
             Runner::Graph => Body::Graph(Box::new(Network::new(&graph, device(options.device.as_deref())?)?)),
@@ -126,8 +128,7 @@ impl Trial {
 
 /// Whether the graph's output is not behind a softmax, sigmoid or arg max, which the training graph leaves out.
 fn gives_logits(model: &Model) -> bool {
-    let outputs = model.graph.outputs.iter().map(|output| output.name.as_str());
-    let output = outputs.last().unwrap_or("");
+    let output = model.graph.outputs.first().map_or("", |output| output.name.as_str());
     let node = model.graph.nodes.iter().find(|node| node.outputs.iter().any(|name| name == output));
     node.is_none_or(|node| !matches!(node.standard_op(), "Softmax" | "Sigmoid" | "ArgMax" | "Cast"))
 }
@@ -138,7 +139,8 @@ fn loader(body: &Body, rule: InputRule, data: &Path, options: &TrialOptions) -> 
         Body::Engine(session) => (session.input_shape()[2], session.input_shape()[3]),
     };
     let examples = Subset::first(open(data, options.split)?, options.limit);
-    let loader_options = LoaderOptions { cache_bytes: 0, ..LoaderOptions::plain(options.batch, width, height, rule) };
+    let loader_options =
+        LoaderOptions { cache_bytes: 0, ..LoaderOptions::plain(options.batch, width, height, rule) };
     Ok(Loader::new(examples, loader_options)?)
 }
 
@@ -156,7 +158,8 @@ impl Body {
                 Ok(network.forward(&batch.images, Mode::Evaluate)?.f_to_device(Device::Cpu)?)
             }
             Body::Engine(session) => {
-                let each = (0..batch.indices.len() as i64).map(|place| engine_logits(session, &batch.images.f_get(place)?));
+                let each = (0..batch.indices.len() as i64)
+                    .map(|place| engine_logits(session, &batch.images.f_get(place)?));
                 Ok(Tensor::f_cat(&each.collect::<Result<Vec<_>, FitError>>()?, 0)?)
             }
         }
@@ -171,7 +174,9 @@ fn engine_logits(session: &Session, image: &Tensor) -> Result<Tensor, FitError> 
     let values = session.run(&pixels).map_err(FitError::engine)?;
     let value = values.first().ok_or_else(|| FitError::Option("the model gives no output".to_string()))?;
     let floats = value.as_f32().ok_or_else(|| {
-        FitError::Option("the model gives no float scores; evaluate it with --float, or with sedge eval".to_string())
+        FitError::Option(
+            "the model gives no float scores; evaluate it with --float, or with sedge eval".to_string(),
+        )
     })?;
     let shape: Vec<i64> = value.shape().iter().map(|&size| size as i64).collect();
     Ok(Tensor::f_from_slice(floats)?.f_view(&shape[..])?)
@@ -187,7 +192,8 @@ struct Sum {
 impl Sum {
     fn mean(&self) -> Option<Uncertainty> {
         let images = self.images as f64;
-        (self.images > 0).then(|| Uncertainty { entropy: self.entropy / images, variance: self.variance / images })
+        (self.images > 0)
+            .then(|| Uncertainty { entropy: self.entropy / images, variance: self.variance / images })
     }
 }
 
@@ -223,7 +229,8 @@ fn several(
 /// Mean probabilities `[N,C,...]`, and of each pixel `[N,...]` the entropy of the mean as a share of log C, and the
 /// variance over the passes summed over the classes.
 fn uncertainty(passes: &[Tensor]) -> Result<(Tensor, Tensor, Tensor), TchError> {
-    let probabilities = passes.iter().map(|logits| logits.f_softmax(1, Kind::Float)).collect::<Result<Vec<_>, _>>()?;
+    let probabilities =
+        passes.iter().map(|logits| logits.f_softmax(1, Kind::Float)).collect::<Result<Vec<_>, _>>()?;
     let all = Tensor::f_stack(&probabilities, 0)?;
     let mean = all.f_mean_dim(&[0_i64][..], false, Kind::Float)?;
     let classes = mean.size().get(1).copied().unwrap_or(1).max(2) as f64;

@@ -1,8 +1,10 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
 mod distill;
+mod doctor;
 mod eval;
 mod fit;
+mod sweep;
 mod training;
 mod version;
 mod watch;
@@ -21,9 +23,11 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Doctor(doctor::Args),
     Fit(Box<fit::Args>),
     Distill(Box<distill::Args>),
     Eval(eval::Args),
+    Sweep(sweep::Args),
     Version(version::Args),
 }
 
@@ -31,9 +35,11 @@ impl Cli {
     /// Does what the arguments ask for.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Doctor(args) => doctor::run(args),
             Command::Fit(args) => fit::run(*args),
             Command::Distill(args) => distill::run(*args),
             Command::Eval(args) => eval::run(args),
+            Command::Sweep(args) => sweep::run(args),
             Command::Version(args) => version::run(args),
         }
     }

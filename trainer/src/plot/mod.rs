@@ -1,9 +1,11 @@
 //! Pictures of a run: curves, heat maps, sheets of predictions.
 
 mod curves;
+mod heatmap;
 mod sheet;
 
 pub use curves::curves;
+pub use heatmap::heat_map;
 pub use sheet::{Picture, gray_png, sheet};
 
 use std::path::PathBuf;

@@ -54,7 +54,7 @@ impl Pair {
         }
         let mut draws = Draws::new([seed, PROJECTION, from as u64, to as u64]);
         let deviation = 1.0 / (from as f64).sqrt();
-        let values: Vec<f32> = (0..from * to).map(|_| (deviation * draws.normal()) as f32).collect();
+        let values: Vec<f32> = (0..from * to).map(|_| (deviation * draws.normal()[0]) as f32).collect();
         let tensor =
             Tensor::f_from_slice(&values)?.f_view([to, from, 1, 1])?.f_to_device(student.device())?;
         let name = format!("projection.{}.{}", rule.student, rule.teacher);

@@ -390,17 +390,28 @@ pub(super) fn check_fit(
     model: &str,
     data: &str,
 ) -> Result<(), FitError> {
+    check_output(network.is_segmenter(), network.classes(), examples, model, data)
+}
+
+/// The same for a network that gives so many channels of scores, for each pixel if it is a segmenter.
+pub(super) fn check_output(
+    is_segmenter: bool,
+    channels: usize,
+    examples: &dyn Examples,
+    model: &str,
+    data: &str,
+) -> Result<(), FitError> {
     let (model, data) = (model.to_string(), data.to_string());
     let is_masks = examples.task() == Task::Segmentation;
-    if network.is_segmenter() != is_masks {
+    if is_segmenter != is_masks {
         return Err(FitError::Task {
             model,
-            network: if network.is_segmenter() { "segmenter" } else { "classifier" },
+            network: if is_segmenter { "segmenter" } else { "classifier" },
             data,
             targets: if is_masks { "masks" } else { "a class for each image" },
         });
     }
-    let (channels, classes) = (network.classes(), examples.classes());
+    let classes = examples.classes();
     let is_binary = channels == 1 && classes.len() == 2;
     if channels == classes.len() || is_binary {
         return Ok(());

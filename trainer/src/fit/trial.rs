@@ -95,7 +95,7 @@ impl Trial {
             Runner::Engine => Body::Engine(Box::new(Session::new(&graph).map_err(FitError::engine)?)),
         };
         let loader = loader(&body, rule, data, options)?;
-        body.check_classes(&graph, &loader)?;
+        body.check_classes(&graph, &loader, data)?;
         let mut judge = Judge::new(loader.examples().as_ref());
         let mut sum = Sum::default();
         let _guard = tch::no_grad_guard();
@@ -145,9 +145,19 @@ fn loader(body: &Body, rule: InputRule, data: &Path, options: &TrialOptions) -> 
 }
 
 impl Body {
-    fn check_classes(&self, model: &Model, loader: &Loader) -> Result<(), FitError> {
-        let Body::Graph(network) = self else { return Ok(()) };
-        super::run::check_fit(network, loader.examples().as_ref(), &model.origin, "the data set")
+    fn check_classes(&self, model: &Model, loader: &Loader, data: &Path) -> Result<(), FitError> {
+        let (examples, data) = (loader.examples().as_ref(), super::start::data_name(data));
+        match self {
+            Body::Graph(network) => super::run::check_fit(network, examples, &model.origin, &data),
+            Body::Engine(session) => {
+                let input = session.input_shape();
+                let blank = vec![0.0; input.iter().product()];
+                let logits = engine_logits(session, &blank)?.size();
+                let channels = logits.get(1).map_or(0, |&channels| channels as usize);
+                let is_segmenter = logits.len() == 4;
+                super::run::check_output(is_segmenter, channels, examples, &model.origin, &data)
+            }
+        }
     }
 
     /// Logits `[N,C,...]` of a batch.
@@ -158,20 +168,21 @@ impl Body {
                 Ok(network.forward(&batch.images, Mode::Evaluate)?.f_to_device(Device::Cpu)?)
             }
             Body::Engine(session) => {
-                let each = (0..batch.indices.len() as i64)
-                    .map(|place| engine_logits(session, &batch.images.f_get(place)?));
+                let each = (0..batch.indices.len() as i64).map(|place| {
+                    let image = batch.images.f_get(place)?.f_contiguous()?;
+                    let mut pixels = vec![0_f32; image.numel()];
+                    image.f_copy_data(&mut pixels, image.numel())?;
+                    engine_logits(session, &pixels)
+                });
                 Ok(Tensor::f_cat(&each.collect::<Result<Vec<_>, FitError>>()?, 0)?)
             }
         }
     }
 }
 
-/// Sedge's engine on one image `[C,H,W]`.
-fn engine_logits(session: &Session, image: &Tensor) -> Result<Tensor, FitError> {
-    let image = image.f_contiguous()?;
-    let mut pixels = vec![0_f32; image.numel()];
-    image.f_copy_data(&mut pixels, image.numel())?;
-    let values = session.run(&pixels).map_err(FitError::engine)?;
+/// Sedge's engine on one image, `[C,H,W]`.
+fn engine_logits(session: &Session, pixels: &[f32]) -> Result<Tensor, FitError> {
+    let values = session.run(pixels).map_err(FitError::engine)?;
     let value = values.first().ok_or_else(|| FitError::Option("the model gives no output".to_string()))?;
     let floats = value.as_f32().ok_or_else(|| {
         FitError::Option(

@@ -51,7 +51,7 @@ impl Start {
         let mut notes = Vec::new();
         if let Some(init) = init {
             let (from, hash) = read_model(init)?;
-            let taken = transfer::transfer(&mut model, &from)?;
+            let taken = take(&mut model, &from)?;
             notes.push(format!(
                 "{} tensors by name and {} layers by place taken from {}; {} layers keep their first values",
                 taken.by_name.len(),
@@ -69,6 +69,22 @@ impl Start {
         let sha256 = sha256(&model.to_bytes());
         Ok(Start { model, card, rule, sha256, parent_sha256, notes })
     }
+}
+
+/// [`transfer::transfer`], also from a source whose input has another fixed size: weights do not depend on it.
+fn take(model: &mut Model, source: &Model) -> Result<transfer::Taken, FitError> {
+    let own = model.graph.inputs.first().and_then(|input| input.shape.clone());
+    let fixed = source.graph.inputs.first().filter(|input| input.fixed_shape().is_some());
+    let theirs = fixed.and_then(|input| input.shape.clone());
+    if let (Some(input), Some(shape)) = (model.graph.inputs.first_mut(), theirs) {
+        // The transfer folds the source at the size that the model declares.
+        input.shape = Some(shape);
+    }
+    let taken = transfer::transfer(model, source);
+    if let Some(input) = model.graph.inputs.first_mut() {
+        input.shape = own;
+    }
+    Ok(taken?)
 }
 
 /// Values in -1..=1 of as many channels as the model takes.
@@ -118,9 +134,8 @@ fn from_zoo(text: &str, classes: usize, grey: bool, seed: u64) -> Result<Model, 
         settings.channels = Some(1);
     }
     for setting in given.split(',').filter(|setting| !setting.is_empty()) {
-        set(&mut settings, setting).map_err(|reason| {
-            FitError::Option(format!("--model zoo:{text}: {setting}: {reason}"))
-        })?;
+        set(&mut settings, setting)
+            .map_err(|reason| FitError::Option(format!("--model zoo:{text}: {setting}: {reason}")))?;
     }
     Ok(Blueprint::of(network, &settings)?.model(seed)?)
 }
@@ -138,7 +153,9 @@ fn set(settings: &mut Settings, setting: &str) -> Result<(), String> {
             settings.size = Some(pair('x').or_else(square).ok_or("write 128, or 96x128 (height x width)")?);
         }
         "channels" => settings.channels = Some(number()?),
-        "width" => settings.width = Some(value.parse().map_err(|_| "write a number such as 0.5".to_string())?),
+        "width" => {
+            settings.width = Some(value.parse().map_err(|_| "write a number such as 0.5".to_string())?)
+        }
         "head" => settings.head = Some(value.parse()?),
         "output-stride" => settings.output_stride = Some(number()?),
         "fc-widths" => settings.fc_widths = Some(pair('/').ok_or("write two numbers such as 512/256")?),

@@ -61,8 +61,17 @@ fn equal(
             if label(first) != label(other) {
                 troubles.push(conflict(survey, a, b));
             }
-            if let Some(&earlier) = group.iter().find(|&&index| survey.items[index].split != b.split && index < other) {
-                across.push((b.split, Trouble::new(Kind::DuplicateSplits, &b.name, format!("equals {}", survey.items[earlier].name))));
+            if let Some(&earlier) =
+                group.iter().find(|&&index| survey.items[index].split != b.split && index < other)
+            {
+                across.push((
+                    b.split,
+                    Trouble::new(
+                        Kind::DuplicateSplits,
+                        &b.name,
+                        format!("equals {}", survey.items[earlier].name),
+                    ),
+                ));
             } else {
                 troubles.push(Trouble::new(Kind::Duplicate, &b.name, detail));
             }

@@ -71,7 +71,8 @@ impl Judge<'_> {
         let frame = Frame { number: 0, time: Duration::ZERO, width, height, format, data, name: None };
         let mut input = vec![0.0; preparer.input_len()];
         preparer.prepare(&frame, &mut input).map_err(failed)?;
-        let shape: Vec<i64> = std::iter::once(1).chain(self.network.input().map(|side| side as i64)).collect();
+        let shape: Vec<i64> =
+            std::iter::once(1).chain(self.network.input().map(|side| side as i64)).collect();
         let images = Tensor::from_slice(&input).f_reshape(shape).map_err(failed)?;
         let images = images.f_to_device(self.network.device()).map_err(failed)?;
         let logits = tch::no_grad(|| self.network.forward(&images, Mode::Evaluate)).map_err(failed)?;
@@ -80,7 +81,9 @@ impl Judge<'_> {
             (Some(class), false) => self.class(&logits, class).map(Some).map_err(failed),
             (None, true) => self.mask(&logits, item).map_err(failed),
             (None, false) => Ok(None),
-            (Some(_), true) => Err(DoctorError::Model("it gives masks, the data have one class a picture".into())),
+            (Some(_), true) => {
+                Err(DoctorError::Model("it gives masks, the data have one class a picture".into()))
+            }
         }
     }
 
@@ -101,7 +104,8 @@ impl Judge<'_> {
         let &[_, classes, height, width] = logits.size().as_slice() else { return Ok(None) };
         let mask = mask.scaled(width as u32, height as u32);
         let counts = |id: u8| Some(id) != self.ignore && i64::from(id) < classes;
-        let ids: Vec<i64> = mask.data.iter().map(|&id| if counts(id) { id.into() } else { NO_LABEL }).collect();
+        let ids: Vec<i64> =
+            mask.data.iter().map(|&id| if counts(id) { id.into() } else { NO_LABEL }).collect();
         let pixels = ids.iter().filter(|&&id| id != NO_LABEL).count();
         if pixels == 0 {
             return Ok(None);

@@ -150,7 +150,9 @@ fn flatten(path: &str, value: &Value, numbers: &mut BTreeMap<String, f64>) {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match value {
         Value::Number(number) => drop(number.as_f64().map(|number| numbers.insert(path.to_owned(), number))),
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&below(name), value, numbers)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| flatten(&below(name), value, numbers))
+        }
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
                 match item.as_array().map(Vec::as_slice) {
@@ -164,5 +166,9 @@ fn flatten(path: &str, value: &Value, numbers: &mut BTreeMap<String, f64>) {
 }
 
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each from arguments to the library's calls and a report.
 
+mod distill;
 mod doctor;
 mod eval;
 mod fit;
@@ -24,6 +25,7 @@ pub struct Cli {
 enum Command {
     Doctor(doctor::Args),
     Fit(Box<fit::Args>),
+    Distill(Box<distill::Args>),
     Eval(eval::Args),
     Sweep(sweep::Args),
     Version(version::Args),
@@ -35,6 +37,7 @@ impl Cli {
         match self.command {
             Command::Doctor(args) => doctor::run(args),
             Command::Fit(args) => fit::run(*args),
+            Command::Distill(args) => distill::run(*args),
             Command::Eval(args) => eval::run(args),
             Command::Sweep(args) => sweep::run(args),
             Command::Version(args) => version::run(args),

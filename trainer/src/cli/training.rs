@@ -60,6 +60,9 @@ pub struct TrainingArgs {
     /// Variables that learn at a factor of the rate; may be given several times, the last that fits holds
     #[arg(long, value_name = "PATTERN=X", value_parser = rate_scale)]
     lr_scale: Vec<(String, f64)>,
+    /// Share of their running statistics that batch norms keep at a step
+    #[arg(long, default_value_t = 0.9, value_name = "X")]
+    norm_momentum: f32,
     /// Keep a moving average of the weights with this decay, which is evaluated and exported
     #[arg(long, value_name = "X")]
     ema: Option<f64>,
@@ -132,6 +135,7 @@ impl TrainingArgs {
             warmup_epochs: self.warmup_epochs,
             freeze: self.freeze.clone(),
             rate_scales: Groups { scales: self.lr_scale.clone() },
+            norm_momentum: self.norm_momentum,
             average: self.ema,
             clip: self.clip,
             patience: self.patience,

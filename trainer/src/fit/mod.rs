@@ -17,6 +17,7 @@ mod export;
 mod folder;
 mod image_size;
 mod memory;
+mod norms;
 mod objective;
 mod options;
 mod record;
@@ -49,4 +50,7 @@ pub use subset::Subset;
 pub use trial::{Runner, Trial, TrialOptions, Uncertainty};
 pub use watch::{Silent, Watch};
 
+pub(crate) use evaluate::resized;
 pub(crate) use record::sha256;
+pub(crate) use run::{read_result, write_result};
+pub(crate) use start::usual_rule;

@@ -46,6 +46,9 @@ pub struct Options {
     pub freeze: Vec<String>,
     /// Patterns of variables that learn slower or faster.
     pub rate_scales: Groups,
+    /// Share of their running statistics that batch norms keep at a step, 0 to below 1, in place of the model's own: models
+    /// name what suited millions of steps, with which the statistics of a short run would still be those of its first weights.
+    pub norm_momentum: f32,
     /// Decay of the average of weights that is evaluated and kept, if any.
     pub average: Option<f64>,
     /// Largest norm of the gradients, if any.
@@ -85,6 +88,7 @@ impl Options {
             warmup_epochs: 0.0,
             freeze: Vec::new(),
             rate_scales: Groups::default(),
+            norm_momentum: 0.9,
             average: None,
             clip: None,
             patience: None,
@@ -113,6 +117,7 @@ impl Options {
                 "--warmup-epochs must be from 0 to the number of epochs",
             ),
             (self.average.is_none_or(|decay| decay > 0.0 && decay < 1.0), "--ema must be between 0 and 1, for example 0.999"),
+            ((0.0..1.0).contains(&self.norm_momentum), "--norm-momentum must be from 0 to below 1"),
             (self.clip.is_none_or(above_zero), "--clip must be above 0"),
             (self.patience != Some(0), "--patience must be at least 1"),
             (self.diverge_factor > 1.0, "--diverge must be above 1"),

@@ -17,12 +17,12 @@ use super::state::{Best, State};
 use super::training::{Trained, Training, mixed};
 use super::{
     Checkpoint, Context, EpochLine, FitError, Folder, Options, Recipe, Scores, Setup, Start, Stop, Subset,
-    Watch, device, evaluate, evaluate_at_image_size, memory, sha256, write_atomic,
+    Watch, device, evaluate, evaluate_at_image_size, memory, norms, sha256, write_atomic,
 };
 use crate::data::{Augment, Examples, Loader, LoaderOptions, Split, class_frequencies, fingerprint, open};
 use crate::graph::Network;
 use crate::loss::{ClassWeights, Loss, median_frequency};
-use crate::optimize::{Method, Schedule};
+use crate::optimize::{Exact, Method, Schedule};
 use crate::plot::curves;
 
 /// libtorch does not tell its version through tch, which is bound to this one.
@@ -58,7 +58,33 @@ pub fn fit(
     watch: &mut dyn Watch,
     stop: &Stop,
 ) -> Result<Outcome, FitError> {
-    Run::open(options, setup, recipe, folder, watch)?.train(watch, stop)
+    let run = Run::open(options, setup, recipe, folder, watch)?;
+    let folder = run.folder.clone();
+    if setup.resume
+        && let Some(done) = read_result(&folder)?
+    {
+        return Ok(done);
+    }
+    let outcome = run.train(watch, stop)?;
+    write_result(&folder, &outcome)?;
+    Ok(outcome)
+}
+
+/// Writes `result.json`, which says that the run is complete.
+pub(crate) fn write_result(folder: &Folder, result: &impl Serialize) -> Result<(), FitError> {
+    let path = folder.result();
+    write_atomic(&path, format!("{:#}\n", json(result, &path)?).as_bytes())
+}
+
+/// What `result.json` holds; `None` where the run is not complete.
+pub(crate) fn read_result<T: serde::de::DeserializeOwned>(folder: &Folder) -> Result<Option<T>, FitError> {
+    let path = folder.result();
+    match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FitError::file(&path)(error)),
+        // One of another version of the program is made anew.
+        Ok(text) => Ok(serde_json::from_str(&text).ok()),
+    }
 }
 
 /// A run that is ready to begin or to go on.
@@ -96,7 +122,8 @@ impl<'a> Run<'a> {
         };
         let classes = train.classes().len();
         let grey = train.example(0)?.channels == 1;
-        let start = Start::new(&options.model, options.init.as_deref(), classes, grey, options.seed)?;
+        let mut start = Start::new(&options.model, options.init.as_deref(), classes, grey, options.seed)?;
+        norms::set_momentum(&mut start.model, options.norm_momentum);
         start.notes.iter().for_each(|note| watch.note(note));
         let mut network = Network::new(&start.model, device)?;
         check_fit(&network, train.as_ref(), &options.model, &data_name(&options.data))?;
@@ -154,6 +181,20 @@ impl<'a> Run<'a> {
             ..loader_options.clone()
         };
         let loss = loss(options, train.as_ref(), network.classes(), device, watch)?;
+        let val = Loader::new(val, val_options.clone())?;
+        let last = folder.checkpoint("last");
+        let checkpoint = match setup.resume && last.exists() {
+            true => Some(Checkpoint::read(&last)?),
+            false => {
+                // Without augmentation: the statistics are those that the camera's pictures have.
+                let plain = LoaderOptions { seed: options.seed, shuffle: true, ..val_options };
+                let filled = norms::fill(&mut network, &start.model, &Loader::new(Arc::clone(&train), plain)?)?;
+                if filled > 0 {
+                    watch.note(&format!("{filled} batch norms filled with the statistics of the training images"));
+                }
+                None
+            }
+        };
         let context = Context {
             network: &network,
             examples: &train,
@@ -164,7 +205,7 @@ impl<'a> Run<'a> {
             seed: options.seed,
         };
         let objective = recipe.objective(loss, &context, &mut |note| watch.note(note))?;
-        let (train, val) = (Loader::new(train, loader_options)?, Loader::new(val, val_options)?);
+        let train = Loader::new(train, loader_options)?;
         let schedule = Schedule {
             rate: options.rate.unwrap_or_else(|| usual_rate(options, &start)),
             shape: options.schedule,
@@ -173,15 +214,15 @@ impl<'a> Run<'a> {
             epoch_steps: train.batches(),
         };
         let mut training = Training::new(network, objective, options, schedule, device)?;
-        let last = folder.checkpoint("last");
-        if setup.resume && last.exists() {
-            training.load(&Checkpoint::read(&last)?)?;
+        if let Some(checkpoint) = checkpoint {
+            training.load(&checkpoint)?;
             watch.note(&format!("going on after epoch {}", training.state.epoch));
         }
         Ok(Run { options, setup, folder, start, train, val, data, teacher, training })
     }
 
-    /// Trains the epochs that are left and finishes the run.
+    /// Trains the epochs that are left and scores the best one's weights, which are `model.onnx` then. The result is not
+    /// written yet.
     ///
     /// # Errors
     /// [`FitError`]; checkpoints of whole epochs stay.
@@ -230,12 +271,12 @@ impl<'a> Run<'a> {
         let state = &mut training.state;
         state.epoch += 1;
         state.seconds += trained.seconds + val_seconds;
-        state.first_loss.get_or_insert(trained.loss);
-        state.least_loss = Some(state.least_loss.map_or(trained.loss, |least| least.min(trained.loss)));
+        state.first_loss.get_or_insert(Exact(trained.loss));
+        state.least_loss = Some(Exact(state.least_loss.map_or(trained.loss, |least| least.0.min(trained.loss))));
         let score = scores.selection();
-        let is_best = state.best.is_none_or(|best| score > best.score);
+        let is_best = state.best.is_none_or(|best| score > best.score.0);
         if is_best {
-            state.best = Some(Best { epoch: state.epoch, score });
+            state.best = Some(Best { epoch: state.epoch, score: Exact(score) });
             state.waited = 0;
         } else {
             state.waited += 1;
@@ -322,17 +363,14 @@ impl<'a> Run<'a> {
             let test = test.map(|test| evaluate_at_image_size(network, &test, |_| ())).transpose()?;
             Ok((val, test))
         })?;
-        let outcome = Outcome {
+        Ok(Outcome {
             epochs: state.epoch,
             best_epoch: best.state.epoch,
             val,
             test,
             model_sha256,
             seconds: state.seconds,
-        };
-        let path = self.folder.result();
-        write_atomic(&path, format!("{:#}\n", json(&outcome, &path)?).as_bytes())?;
-        Ok(outcome)
+        })
     }
 }
 

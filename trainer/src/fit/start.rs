@@ -72,7 +72,7 @@ impl Start {
 }
 
 /// Values in -1..=1 of as many channels as the model takes.
-pub(super) fn usual_rule(model: &Model) -> InputRule {
+pub(crate) fn usual_rule(model: &Model) -> InputRule {
     let channels = model.graph.inputs.first().and_then(|input| input.shape.as_ref()?.get(1)?.fixed());
     match channels {
         Some(1) => InputRule {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn networks_by_name_and_settings() {
-        let shape = |source: &str, grey: bool| {
+        let shape = |source: &str, grey: bool| -> Result<(Vec<usize>, usize), String> {
             let start = Start::new(source, None, 3, grey, 0).map_err(|error| error.to_string())?;
             Ok((start.model.graph.inputs[0].fixed_shape().unwrap(), start.rule.color.channels()))
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::optimize::{Plateau, Scaler};
+use crate::optimize::{Exact, Plateau, Scaler};
 
 /// The part of a checkpoint that is no tensor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,9 +20,9 @@ pub(super) struct State {
     pub(super) plateau: Plateau,
     pub(super) scaler: Scaler,
     /// Mean loss of the first epoch.
-    pub(super) first_loss: Option<f64>,
+    pub(super) first_loss: Option<Exact>,
     /// Least mean loss of an epoch.
-    pub(super) least_loss: Option<f64>,
+    pub(super) least_loss: Option<Exact>,
     /// Seconds of training and validation.
     pub(super) seconds: f64,
 }
@@ -33,7 +33,7 @@ pub(super) struct Best {
     /// From 1.
     pub(super) epoch: usize,
     /// Its score on the validation split.
-    pub(super) score: f64,
+    pub(super) score: Exact,
 }
 
 /// One line of `log.jsonl`.

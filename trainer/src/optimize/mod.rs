@@ -18,7 +18,7 @@ pub use groups::{GroupError, Groups, matches};
 pub use method::{Method, MethodError};
 pub use optimizer::{Optimizer, Parameter, StateError};
 pub use scaler::Scaler;
-pub use schedule::{Plateau, Schedule, ScheduleError, Shape};
+pub use schedule::{Exact, Plateau, Schedule, ScheduleError, Shape};
 
 #[cfg(test)]
 mod tests;

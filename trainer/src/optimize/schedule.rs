@@ -91,10 +91,29 @@ pub struct Schedule {
     pub epoch_steps: usize,
 }
 
+/// A number that comes back from a file to the bit: as text, since JSON's numbers may be read a last digit off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Exact(pub f64);
+
+impl TryFrom<String> for Exact {
+    type Error = std::num::ParseFloatError;
+
+    fn try_from(text: String) -> Result<Exact, std::num::ParseFloatError> {
+        text.parse().map(Exact)
+    }
+}
+
+impl From<Exact> for String {
+    fn from(number: Exact) -> String {
+        number.0.to_string()
+    }
+}
+
 /// What a plateau schedule has seen; part of a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
-    best: Option<f64>,
+    best: Option<Exact>,
     waited: u32,
     falls: i32,
 }
@@ -122,8 +141,8 @@ impl Schedule {
     /// Tells the score of an epoch, more being better.
     pub fn scored(&self, score: f64, plateau: &mut Plateau) {
         let Shape::Plateau { patience, .. } = self.shape else { return };
-        if plateau.best.is_none_or(|best| score > best) {
-            plateau.best = Some(score);
+        if plateau.best.is_none_or(|best| score > best.0) {
+            plateau.best = Some(Exact(score));
             plateau.waited = 0;
         } else {
             plateau.waited += 1;

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use image::{ColorType, DynamicImage, GrayImage, ImageFormat, RgbImage};
 use sedge_train::doctor::suspect::{self, Judgement};
-use sedge_train::doctor::{Examination, Options, html, sheet};
+use sedge_train::doctor::{Examination, Options, html, losses, sheet};
+use sedge_train::fit::Start;
+use sedge_train::graph::Network;
 
 const SIDE: u32 = 48;
 const META: &str = r#"{"classes": ["background", "cat", "dog"], "ignore": 255}"#;
@@ -512,6 +514,33 @@ fn labels_that_a_model_contradicts_are_suspect() {
     examination.judge(&losses);
     assert_eq!(examination.report(5).worst[..2], worst);
     assert_eq!(suspect::check(&examination.survey, &[]), []);
+}
+
+#[test]
+fn a_network_judges_every_readable_label() {
+    let judged = |files: &Files, network: &str, classes: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let examination = examine(files, folder.path());
+        let start = Start::new(network, None, classes, false, 1).unwrap();
+        let network = Network::new(&start.model, tch::Device::Cpu).unwrap();
+        losses::losses(&examination, &network, &start.rule, &|_, _| {}).map_err(|error| error.to_string())
+    };
+    let unet = "zoo:unet-mnv2-4:width=0.35,size=64";
+    let broken = sound().add("train/images/1.jpg", vec![]).remove("train/masks/2.png");
+    let cases = [
+        ("classes", judged(&sound_classes(), "zoo:kd-student", 2), (16, 16)),
+        ("masks", judged(&broken, unet, 3), (12, 10)),
+    ];
+    for (name, judgements, expected) in cases {
+        let judgements = judgements.unwrap();
+        let losses: Vec<f64> = judgements.iter().flatten().map(|judgement| judgement.loss).collect();
+        assert_eq!((judgements.len(), losses.len()), expected, "{name}");
+        assert!(losses.iter().all(|loss| (0.01..20.0).contains(loss)), "{name}: {losses:?}");
+    }
+    let message = judged(&sound(), unet, 5).unwrap_err();
+    assert!(message.ends_with("it has 5 classes, the data have 3: background, cat, dog"), "{message}");
+    let message = judged(&sound_classes(), unet, 2).unwrap_err();
+    assert!(message.ends_with("it gives masks, the data have one class a picture"), "{message}");
 }
 
 #[test]

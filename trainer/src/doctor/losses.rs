@@ -13,6 +13,10 @@ use crate::graph::{Mode, Network};
 
 /// A target that takes no part in the loss.
 const NO_LABEL: i64 = -100;
+/// From this probability on the model is sure of a class.
+const SURE: f64 = 0.9;
+/// Where the model agrees on this share of a mask's pixels, the rest is outlines.
+const OUTLINES: f64 = 0.95;
 
 /// What `network`, whose input follows `rule`, says of each label of a data set; `None` for items without a readable
 /// picture or label.
@@ -92,10 +96,11 @@ impl Judge<'_> {
         let loss = cross_entropy(logits, &target)?;
         let (likely, place) = logits.f_softmax(1, Kind::Float)?.f_max_dim(1, false)?;
         let place = place.f_int64_value(&[0])? as usize;
-        let likely = 100.0 * likely.f_double_value(&[0])?;
+        let likely = likely.f_double_value(&[0])?;
         let name = |class: usize| self.classes.get(class).map_or("?", String::as_str);
-        let detail = format!("labelled {}, the model says {} ({likely:.0} %)", name(class), name(place));
-        Ok(Judgement { loss, agrees: place == class, detail })
+        let detail =
+            format!("labelled {}, the model says {} ({:.0} %)", name(class), name(place), 100.0 * likely);
+        Ok(Judgement { loss, agrees: place == class || likely < SURE, detail })
     }
 
     /// At the network's own resolution: the mask is brought to it by nearest.
@@ -115,7 +120,7 @@ impl Judge<'_> {
         let right = logits.f_argmax(1, false)?.f_eq_tensor(&target)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
         let share = right as f64 / pixels as f64;
         let detail = format!("the model agrees on {:.1} % of the pixels", 100.0 * share);
-        Ok(Some(Judgement { loss, agrees: share > 0.99, detail }))
+        Ok(Some(Judgement { loss, agrees: share > OUTLINES, detail }))
     }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests, the ARM build and the checks need, and says what and why; a second run finds everything there.
 #
-#   scripts/setup.sh [python] [device] [qemu] [rig] [deny]      with no argument: python, device and qemu
+#   scripts/setup.sh [python] [device] [qemu] [rig] [systemd] [deny]      with no argument: python, device and qemu
 set -eu
 . "$(dirname "$0")/env.sh"
 
@@ -46,6 +46,11 @@ find_missing() {
         command -v xz >/dev/null || needs "the modules of newer kernels" xz-utils
         # The board's kernel is downloaded as a package for ARM, which apt must know.
         apt-cache show linux-image-arm64:arm64 >/dev/null 2>&1 || foreign_arm=yes
+    fi
+    if wants systemd; then
+        command -v qemu-system-x86_64 >/dev/null || needs "the emulated PC" qemu-system-x86
+        command -v debootstrap >/dev/null || needs "installing Debian on the PC's disk" debootstrap
+        command -v mkfs.ext4 >/dev/null || needs "the PC's disk" e2fsprogs
     fi
 }
 

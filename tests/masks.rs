@@ -100,8 +100,15 @@ fn commands_answer() -> Result<(), Failed> {
     let cases = [
         ("masks verify pictures", 0, "12 masks in pictures are whole\n"),
         ("masks verify segments", 0, "12 masks in segments are whole\n"),
-        ("masks verify damaged", 1, "error: 2 masks in damaged are damaged\n"),
-        ("masks verify cut", 1, "error: 1 mask in cut is damaged\n"),
+        (
+            "masks verify damaged",
+            1,
+            "error: damaged: of 12 listed masks 10 are whole, 1 unreadable, 0 different from what the store says and 1 \
+             missing\n",
+        ),
+        ("masks verify cut", 1, "error: cut: of 12 listed masks 11 are whole, 1 unreadable, 0 different "),
+        ("masks verify torn-id", 1, "error: torn-id: store.id is damaged; the next run writes it again\n"),
+        ("masks verify other-id", 1, "error: other-id: 1 segment belongs to another store; move it "),
         (
             "masks verify nowhere",
             1,
@@ -126,6 +133,16 @@ fn commands_answer() -> Result<(), Failed> {
             "masks export pictures --as png -o pictures --overwrite",
             1,
             "error: pictures belongs to the store ",
+        ),
+        (
+            "masks export segments --as csv -o segments/a.csv",
+            1,
+            "error: segments/a.csv belongs to the store ",
+        ),
+        (
+            "masks export segments --as y4m -o segments/new/a.y4m",
+            1,
+            "error: segments/new/a.y4m belongs to the ",
         ),
         (
             "masks export pictures --as coco -o o --classes cow",
@@ -168,6 +185,12 @@ fn commands_answer() -> Result<(), Failed> {
     bytes[middle] ^= 1;
     fs::write(&segment, bytes)?;
     add_pictures(&base.join("none"), 0..0);
+    add_segments(&base.join("torn-id"), 0..12);
+    let mut id = fs::read(base.join("torn-id/store.id"))?;
+    id[20] ^= 1;
+    fs::write(base.join("torn-id/store.id"), id)?;
+    add_segments(&base.join("other-id"), 0..12);
+    fs::copy(base.join("segments/store.id"), base.join("other-id/store.id"))?;
     fs::create_dir(base.join("empty"))?;
     fs::write(base.join("file"), "mine")?;
     let mut failures = Vec::new();
@@ -194,7 +217,10 @@ fn segment(path: &Path) -> Result<PathBuf, Failed> {
 fn json_is_json() -> Result<(), Failed> {
     let folder = stores();
     let cases = [
-        ("masks verify segments --json", "/whole /damaged /missing /torn_bytes /problems /folder"),
+        (
+            "masks verify segments --json",
+            "/listed /whole /unreadable /different /missing /skipped /torn_bytes /problems /folder",
+        ),
         ("masks export segments --as coco -o a.json --json", "/masks /damaged /first /last /bytes /out"),
     ];
     let mut failures = Vec::new();

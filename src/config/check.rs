@@ -44,6 +44,7 @@ fn store(config: &Config, lines: &Lines, wrong: &mut Vec<(&'static str, String)>
         let of_segments = [
             "store.encoding",
             "store.segment_bytes",
+            "store.segment_age",
             "store.max_bytes",
             "store.max_age",
             "store.min_free_bytes",

@@ -58,7 +58,7 @@ const ANY_SIZE: u64 = 1 << 53;
 pub const KEYS: &[Key] = &[
     key!("model.path", Restart, model.path, |v| value::path(v).map(Some)),
     key!("model.threads", Restart, model.threads, |v| Ok(Some(value::whole(v, 1..=64)? as usize))),
-    key!("camera.source", Restart, camera.source, value::text),
+    key!("camera.source", Restart, camera.source, |v| value::text(v).map(Some)),
     key!("camera.width", Restart, camera.width, |v| Ok(Some(value::whole(v, 1..=16384)? as u32))),
     key!("camera.height", Restart, camera.height, |v| Ok(Some(value::whole(v, 1..=16384)? as u32))),
     key!("camera.fps", Restart, camera.fps, |v| value::number(v, 0.01..=1000.0).map(Some)),
@@ -90,17 +90,21 @@ pub const KEYS: &[Key] = &[
     key!("store.encoding", Restart, store.encoding, |v| {
         value::choice(v, &[("rle", Encoding::Rle), ("png", Encoding::Png)])
     }),
-    key!("store.sync", Restart, store.sync, |v| {
+    key!("store.sync", Applies, store.sync, |v| {
         let words = [("record", Sync::Record), ("close", Sync::Close)];
         value::word_or_duration(v, &words, (MILLI * 1000)..=DAY, Sync::Interval)
     }),
-    key!("store.segment_bytes", Restart, store.segment_bytes, |v| value::bytes(v, (64 << 10)..=(1 << 30))),
-    key!("store.max_bytes", Restart, store.max_bytes, |v| value::bytes(v, (128 << 10)..=ANY_SIZE).map(Some)),
-    key!("store.max_age", Restart, store.max_age, |v| value::duration(v, (MILLI * 60_000)..=LONG).map(Some)),
-    key!("store.min_free_bytes", Restart, store.min_free_bytes, |v| value::bytes(v, 0..=ANY_SIZE)),
+    key!("store.segment_bytes", Applies, store.segment_bytes, |v| value::bytes(v, (64 << 10)..=(1 << 30))),
+    key!("store.segment_age", Applies, store.segment_age, |v| value::duration(
+        v,
+        (MILLI * 60_000)..=(DAY * 30)
+    )),
+    key!("store.max_bytes", Applies, store.max_bytes, |v| value::bytes(v, (128 << 10)..=ANY_SIZE).map(Some)),
+    key!("store.max_age", Applies, store.max_age, |v| value::duration(v, (MILLI * 60_000)..=LONG).map(Some)),
+    key!("store.min_free_bytes", Applies, store.min_free_bytes, |v| value::bytes(v, 0..=ANY_SIZE)),
     key!("store.mount", Restart, store.mount, |v| value::path(v).map(Some)),
     key!("store.mount_uuid", Restart, store.mount_uuid, |v| value::text(v).map(Some)),
-    key!("store.write_bytes_per_day", Restart, store.write_bytes_per_day, |v| {
+    key!("store.write_bytes_per_day", Applies, store.write_bytes_per_day, |v| {
         value::bytes(v, (1 << 20)..=ANY_SIZE).map(Some)
     }),
     key!("save.every", Applies, save.every, |v| {
@@ -119,6 +123,7 @@ pub const KEYS: &[Key] = &[
         Ok(Some(value::text(v)?).filter(|zone| zone != "auto"))
     }),
     key!("display.device", Restart, display.device, |v| value::path(v).map(Some)),
+    key!("display.fps", Applies, display.fps, |v| value::number(v, 0.01..=60.0)),
     key!("display.overlay", Applies, display.overlay, value::switch),
     key!("display.legend", Applies, display.legend, value::switch),
     key!("display.statistics", Applies, display.statistics, value::switch),
@@ -140,8 +145,12 @@ impl Config {
     /// values do not go together with old ones that have to stay, all of them wait.
     pub fn reload(&mut self, new: &Config) -> Reload {
         let (mut reload, mut taken) = (Reload::default(), self.clone());
+        // A folder of pictures has no limits; they wait for the segments that come with a restart.
+        let has_limits = self.store.format == StoreFormat::Segments;
         for key in KEYS {
-            match key.on_reload {
+            let on_reload =
+                if has_limits || !key.name.starts_with("store.") { key.on_reload } else { OnReload::Restart };
+            match on_reload {
                 OnReload::Applies if (key.copy)(&mut taken, new) => reload.applied.push(key.name),
                 OnReload::Restart if (key.copy)(&mut self.clone(), new) => {
                     reload.needs_restart.push(key.name)

@@ -1,8 +1,12 @@
 //! From a file's text to a checked configuration.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -27,12 +31,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
         let file = path.display().to_string();
         let unreadable = |source| ConfigError::Unreadable { file: file.clone(), source };
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size > BYTES_MAX {
-            let reason = std::io::Error::other("it has more than 1 MiB, so it is no configuration");
-            return Err(unreadable(reason));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = read_text(path).map_err(unreadable)?;
         Config::parse(&text, &file)
     }
 
@@ -138,6 +137,23 @@ impl Reader<'_> {
         let key = wrong.inside.map_or(key.to_owned(), |inside| format!("{key}.{inside}"));
         self.wrong.push(ConfigError::Value { file: self.name.to_owned(), line, key, reason: wrong.reason });
     }
+}
+
+/// The text of a regular file of at most [`BYTES_MAX`] bytes. Anything else could be read for ever: a pipe that nobody
+/// writes to holds up a running camera that reads its configuration again.
+fn read_text(path: &Path) -> io::Result<String> {
+    let no_wait = OFlags::NONBLOCK.bits() as i32;
+    let file = File::options().read(true).custom_flags(no_wait).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    // Its length may have changed since it was asked for.
+    file.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(io::Error::other("it has more than 1 MiB, so it is no configuration"));
+    }
+    Ok(text)
 }
 
 /// The known key that `word` resembles: one of its section, or else one of the same name elsewhere.

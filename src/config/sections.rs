@@ -35,8 +35,8 @@ pub struct ModelConfig {
 /// Where frames come from, and what is done to them before the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraConfig {
-    /// The source, as `--source` names it: `v4l:/dev/video0` if absent.
-    pub source: String,
+    /// The source, as `--source` names it. Without one there is nothing to do.
+    pub source: Option<String>,
     /// Width to ask the camera for, in pixels, 1 to 16384; only together with `height`.
     pub width: Option<u32>,
     /// Height to ask the camera for, in pixels, 1 to 16384.
@@ -60,7 +60,7 @@ pub struct CameraConfig {
 impl Default for CameraConfig {
     fn default() -> Self {
         CameraConfig {
-            source: "v4l:/dev/video0".to_owned(),
+            source: None,
             width: None,
             height: None,
             fps: None,
@@ -137,6 +137,8 @@ pub struct StoreConfig {
     pub sync: Sync,
     /// Size at which a segment is closed and the next begun, 64 KiB to 1 GiB.
     pub segment_bytes: u64,
+    /// Age at which a segment is closed and the next begun, 1 min to 30 d.
+    pub segment_age: Duration,
     /// The most that the store may take, at least two segments.
     pub max_bytes: Option<u64>,
     /// Age at which masks are deleted, 1 min or more.
@@ -159,6 +161,7 @@ impl Default for StoreConfig {
             encoding: Encoding::Rle,
             sync: Sync::Interval(Duration::from_secs(10)),
             segment_bytes: 16 << 20,
+            segment_age: Duration::from_secs(3600),
             max_bytes: None,
             max_age: None,
             min_free_bytes: 200_000_000,
@@ -245,6 +248,8 @@ impl Default for GovernorConfig {
 pub struct DisplayConfig {
     /// The framebuffer, as in `/dev/fb0`; no display if absent.
     pub device: Option<PathBuf>,
+    /// The most pictures per second that are shown, 0.01 to 60.
+    pub fps: f64,
     /// Whether the mask is drawn over the frame.
     pub overlay: bool,
     /// Whether the classes are named.
@@ -255,7 +260,7 @@ pub struct DisplayConfig {
 
 impl Default for DisplayConfig {
     fn default() -> Self {
-        DisplayConfig { device: None, overlay: true, legend: true, statistics: true }
+        DisplayConfig { device: None, fps: 10.0, overlay: true, legend: true, statistics: true }
     }
 }
 

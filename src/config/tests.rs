@@ -21,7 +21,7 @@ fn good_files() {
         ("[model]\npath = \"m.onnx\"\nthreads = 4", |c| {
             c.model = ModelConfig { path: Some("m.onnx".into()), threads: Some(4) };
         }),
-        ("camera.source = \"synthetic:8x8@5\"", |c| c.camera.source = "synthetic:8x8@5".to_owned()),
+        ("camera.source = \"synthetic:8x8@5\"", |c| c.camera.source = Some("synthetic:8x8@5".to_owned())),
         ("[camera]\nwidth = 640\nheight = 480\nfps = 12.5\nformat = \"YUYV\"\ntimeout_s = 2.5", |c| {
             c.camera.width = Some(640);
             c.camera.height = Some(480);
@@ -73,6 +73,7 @@ fn good_files() {
                 c.store.write_bytes_per_day = Some(5_000_000);
             },
         ),
+        ("[store]\nsegment_age = \"15min\"", |c| c.store.segment_age = Duration::from_secs(900)),
         ("[store]\nmin_free_bytes = 0", |c| c.store.min_free_bytes = 0),
         ("[save]\nevery = \"10s\"\nchange = 0.02\nclasses = [\"person\", \"dog\"]", |c| {
             c.save.every = SaveEvery::Interval(Duration::from_secs(10));
@@ -92,9 +93,11 @@ fn good_files() {
             },
         ),
         ("[governor]\nthermal_zone = \"auto\"", |_| ()),
+        ("[display]\nfps = 0.5", |c| c.display.fps = 0.5),
         ("[display]\ndevice = \"/dev/fb0\"\noverlay = false\nlegend = false\nstatistics = false", |c| {
             c.display = DisplayConfig {
                 device: Some("/dev/fb0".into()),
+                fps: 10.0,
                 overlay: false,
                 legend: false,
                 statistics: false,
@@ -243,6 +246,8 @@ fn bad_files() {
             "3: store.mount is /mnt/card, but store.path (/mnt/cards) does not lie in it",
         ),
         ("[store]\nmount_uuid = \"1\"", "2: store.mount_uuid needs store.mount beside it"),
+        ("[store]\nsegment_age = \"1s\"", "2: store.segment_age is 1s, but has to be from 1min to 30d"),
+        ("[display]\nfps = 0", "2: display.fps is 0, but has to be from 0.01 to 60"),
         ("[save]\nchange = 2", "2: save.change is 2, but has to be from 0.0001 to 1"),
         (
             "[save]\nclasses = \"person\"",
@@ -352,8 +357,28 @@ fn a_running_program_takes_what_it_can() {
         ),
         (
             "[camera]\nwidth = 640\nheight = 480\n[store]\nsegment_bytes = \"1MB\"\nmax_bytes = \"4MB\"\n[governor]\nfps_max = 5",
-            &[],
             &["store.segment_bytes", "store.max_bytes"],
+            &[],
+        ),
+        (
+            "[camera]\nwidth = 640\nheight = 480\n[governor]\nfps_max = 5\n[store]\nsync = \"1s\"\nsegment_age = \"1min\"\n\
+             max_age = \"1d\"\nmin_free_bytes = 0\nwrite_bytes_per_day = \"1GB\"\nencoding = \"png\"\n\
+             mount = \"/mnt\"\npath = \"/mnt/m\"\nmount_uuid = \"1\"\n[display]\nfps = 1",
+            &[
+                "store.sync",
+                "store.segment_age",
+                "store.max_age",
+                "store.min_free_bytes",
+                "store.write_bytes_per_day",
+                "display.fps",
+            ],
+            &["store.path", "store.encoding", "store.mount", "store.mount_uuid"],
+        ),
+        (
+            // What does not go with what stays waits too.
+            "[camera]\nwidth = 640\nheight = 480\n[governor]\nfps_max = 5\n[store]\nformat = \"png\"",
+            &[],
+            &["store.format"],
         ),
     ];
     let failures = cases.iter().filter_map(|(new, applied, needs_restart)| {
@@ -361,12 +386,28 @@ fn a_running_program_takes_what_it_can() {
         let reload = config.reload(&new);
         let again = config.reload(&new);
         let wanted = Reload { applied: applied.to_vec(), needs_restart: needs_restart.to_vec() };
-        let taken = applied.is_empty() || config.governor == new.governor && config.save == new.save;
-        let kept = config.camera.width == Some(640) && config.store.segment_bytes == 16 << 20;
+        let taken = applied.is_empty()
+            || config.governor == new.governor
+                && config.save == new.save
+                && config.store.max_bytes == new.store.max_bytes
+                && config.store.sync == new.store.sync;
+        let kept = config.camera.width == Some(640) && config.store.path == Path::new("masks");
+        let kept = kept && config.store.mount.is_none() && config.store.encoding == Encoding::Rle;
         (reload != wanted || !again.applied.is_empty() || !taken || !kept)
             .then(|| format!("{new:?}: {reload:?}, then {again:?}"))
     });
     fails(failures.collect());
+}
+
+/// A folder of pictures has no limits that a running program could change.
+#[test]
+fn limits_wait_where_there_are_none() {
+    let parse = |text| Config::parse(text, "sedge.toml").expect("good files");
+    let mut config = parse("[store]\nformat = \"png\"");
+    let reload = config.reload(&parse("[store]\nmax_bytes = \"1GB\"\n[save]\nevery = \"1s\""));
+    let wanted = (vec!["save.every"], vec!["store.format", "store.max_bytes"]);
+    assert_eq!((reload.applied, reload.needs_restart), wanted);
+    assert_eq!(config.store.max_bytes, None);
 }
 
 #[test]
@@ -385,7 +426,19 @@ fn what_cannot_be_read_is_named() {
     std::fs::write(&large, vec![b'#'; (1 << 20) + 1]).expect("a file");
     let latin = folder.path().join("latin.toml");
     std::fs::write(&latin, b"# \xe9\n").expect("a file");
-    let cases = [(folder.path().join("none.toml"), "No such file"), (large, "1 MiB"), (latin, "UTF-8")];
+    let pipe = folder.path().join("pipe.toml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+    assert!(made.success());
+    // Neither has an end.
+    let zero = folder.path().join("zero.toml");
+    std::os::unix::fs::symlink("/dev/zero", &zero).expect("a link");
+    let cases = [
+        (folder.path().join("none.toml"), "No such file"),
+        (large, "1 MiB"),
+        (latin, "UTF-8"),
+        (pipe, "it is no regular file"),
+        (zero, "it is no regular file"),
+    ];
     let failures = cases.iter().filter_map(|(path, wanted): &(PathBuf, &str)| {
         let found = Config::read(path).map_err(|error| error.to_string());
         let said = found.as_ref().is_err_and(|said| said.contains(wanted) && said.contains(".toml"));

@@ -29,8 +29,12 @@ impl PictureFile {
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let mut part = self.path.clone().into_os_string();
         part.push(".part");
-        fs::write(&part, bytes)?;
-        fs::rename(&part, &self.path)
+        let replaced = fs::write(&part, bytes).and_then(|()| fs::rename(&part, &self.path));
+        if replaced.is_err() {
+            // A full disk leaves half a picture, which would hold the space; it may not even let it be removed.
+            let _ = fs::remove_file(&part);
+        }
+        replaced
     }
 }
 
@@ -91,6 +95,11 @@ mod tests {
         let names: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
+        // A picture that cannot be put in its place leaves nothing behind.
+        let taken = folder.path().join("taken.png");
+        fs::create_dir_all(taken.join("folder")).unwrap();
+        assert!(PictureFile::new(&taken).unwrap().show(&Scene::default()).is_err());
+        assert!(!folder.path().join("taken.png.part").exists());
         let missing =
             PictureFile::new(&folder.path().join("missing/view.png")).unwrap().show(&Scene::default());
         assert!(missing.is_err());

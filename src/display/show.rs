@@ -55,6 +55,11 @@ impl Display {
         self.scene.set_parts(parts);
     }
 
+    /// Shows at most one picture an `interval` from the next picture on.
+    pub fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
     /// Whether [`Display::show`] would show a picture now.
     pub fn is_due(&self) -> bool {
         self.state != State::Ended && self.clock.monotonic() >= self.due

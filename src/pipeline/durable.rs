@@ -1,23 +1,85 @@
 //! The durable store as a sink.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{PipelineError, Saved, Sink};
-use crate::status::StoreStatus;
-use crate::store::segments::{self, WaitReason};
-use crate::store::{SegmentStore, StoreState};
+use crate::status::{StoreStatus, Told};
+use crate::store::segments::{self, StoreEvent, WaitReason};
+use crate::store::{Recovery, SegmentStore, StoreError, StoreOptions, StoreState};
 
 /// A [`SegmentStore`] as a sink: a disk that is full or away is waited for.
 pub struct DurableStore {
     store: SegmentStore,
     folder: PathBuf,
     refused: u64,
+    limits: StoreLimits,
+    told: Option<Arc<Told>>,
+}
+
+/// New limits for a store that is at work in a pipeline; clones lead to the same store.
+#[derive(Clone)]
+pub struct StoreLimits {
+    folder: PathBuf,
+    new: Arc<Mutex<Option<StoreOptions>>>,
+}
+
+impl StoreLimits {
+    /// Lets the store go on with these limits from its next tick on, as [`SegmentStore::set_limits`] does.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`]; the store goes on as before.
+    pub fn set(&self, options: StoreOptions) -> Result<(), StoreError> {
+        options.check(&self.folder)?;
+        *self.new.lock().unwrap_or_else(PoisonError::into_inner) = Some(options);
+        Ok(())
+    }
+
+    fn take(&self) -> Option<StoreOptions> {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl DurableStore {
     /// Masks go into `store`, which is in `folder`.
     pub fn new(store: SegmentStore, folder: &Path) -> DurableStore {
-        DurableStore { store, folder: folder.to_owned(), refused: 0 }
+        let limits = StoreLimits { folder: folder.to_owned(), new: Arc::default() };
+        DurableStore { store, folder: folder.to_owned(), refused: 0, limits, told: None }
+    }
+
+    /// Tells `told` what the store finds in its folder: now `recovery`, later what comes of another card or of damage.
+    pub fn telling(mut self, told: Arc<Told>, recovery: &Recovery) -> DurableStore {
+        self.told = Some(told);
+        self.tell_found(recovery);
+        self
+    }
+
+    /// What changes the store's limits while it is at work.
+    pub fn limits(&self) -> StoreLimits {
+        self.limits.clone()
+    }
+
+    /// That it waits and goes on is its state, which is asked for after each mask.
+    fn tell(&self, event: &StoreEvent) {
+        match event {
+            StoreEvent::OtherStore => {
+                if let Some(told) = &self.told {
+                    let folder = self.folder.display();
+                    told.event(
+                        "card",
+                        &format!("{folder} holds another store than before; the numbers of masks go on"),
+                    );
+                }
+            }
+            StoreEvent::Resumed { recovery, .. } => self.tell_found(recovery),
+            StoreEvent::Waiting(_) | StoreEvent::BudgetSpent | StoreEvent::BudgetRenewed { .. } => {}
+        }
+    }
+
+    fn tell_found(&self, recovery: &Recovery) {
+        if let (Some(told), Some(trouble)) = (&self.told, recovery.trouble()) {
+            told.event("found", &format!("{}: {trouble}", self.folder.display()));
+        }
     }
 }
 
@@ -34,8 +96,12 @@ impl Sink for DurableStore {
     }
 
     fn tick(&mut self) -> Result<(), PipelineError> {
-        // What it tells is its state, which is asked for after each mask.
-        self.store.tick();
+        if let Some(options) = self.limits.take() {
+            self.store.set_limits(&options)?;
+        }
+        for event in self.store.tick() {
+            self.tell(&event);
+        }
         Ok(())
     }
 
@@ -52,7 +118,7 @@ impl Sink for DurableStore {
     }
 
     fn close(self: Box<Self>) -> Result<StoreStatus, PipelineError> {
-        let DurableStore { store, folder, refused } = *self;
+        let DurableStore { store, folder, refused, .. } = *self;
         Ok(words(&store.close()?, &folder, refused))
     }
 }
@@ -79,9 +145,16 @@ fn words(status: &segments::StoreStatus, folder: &Path, refused: u64) -> StoreSt
         saved: status.records,
         listed: status.listed,
         refused,
+        other_stores: status.other_stores,
+        torn_bytes: status.torn_bytes,
+        damaged_bytes: status.damaged_bytes,
+        foreign_segments: status.foreign,
         bytes: status.bytes,
         free_bytes: free.map(|free| free.f_bavail.saturating_mul(free.f_frsize)),
         written_bytes: status.written_bytes,
         bytes_per_mask: status.bytes_per_mask,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ mod tests;
 mod write;
 
 pub use classifier::Classifier;
-pub use durable::DurableStore;
+pub use durable::{DurableStore, StoreLimits};
 pub use error::PipelineError;
 pub use last_resize::without_last_resize;
 pub use latency::Latency;

@@ -106,13 +106,15 @@ impl Sink for PictureFolder {
 
     fn status(&self) -> StoreStatus {
         let state = "writing".into();
-        StoreStatus { state, saved: self.stored, written_bytes: self.bytes, ..StoreStatus::default() }
+        // A mask is listed once its line is in the index.
+        let (saved, listed, written_bytes) = (self.stored, self.stored, self.bytes);
+        StoreStatus { state, saved, listed, written_bytes, ..StoreStatus::default() }
     }
 
     fn close(self: Box<Self>) -> Result<StoreStatus, PipelineError> {
         let status = self.status();
         self.folder.finish()?;
-        Ok(StoreStatus { listed: status.saved, ..status })
+        Ok(status)
     }
 }
 

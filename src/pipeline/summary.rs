@@ -35,7 +35,10 @@ impl Stage {
 pub struct Summary {
     /// Frames that became masks.
     pub frames: u64,
-    /// Masks that were stored; fewer than frames where rules choose, a disk waits or a queue overflows.
+    /// Masks that the sink took; fewer than frames where rules choose, a disk waits or a queue overflows.
+    pub taken: u64,
+    /// Those of them that are on the medium and listed: no power cut takes them. While the run lasts it is what the sink
+    /// last said.
     pub stored: u64,
     /// Broken frames, skipped.
     pub broken: u64,
@@ -63,6 +66,7 @@ impl Default for Summary {
     fn default() -> Summary {
         Summary {
             frames: 0,
+            taken: 0,
             stored: 0,
             broken: 0,
             dropped: 0,
@@ -82,6 +86,17 @@ impl Summary {
     /// Frames per second over the whole run; 0 before any.
     pub fn fps(&self) -> f64 {
         if self.frames == 0 { 0.0 } else { self.frames as f64 / self.elapsed.as_secs_f64() }
+    }
+
+    /// Masks that the rules wanted to keep and that are not stored: what the sink refused or took and could not save, and
+    /// what went because it was too slow. While the run lasts, those that wait for their sync count as well.
+    pub fn lost(&self) -> u64 {
+        self.refused + self.unsaved + self.taken.saturating_sub(self.stored)
+    }
+
+    /// Whether there were masks to keep and none is stored.
+    pub fn is_total_loss(&self) -> bool {
+        self.stored == 0 && self.lost() > 0
     }
 
     /// Time of one stage.

@@ -138,7 +138,7 @@ impl Sink for Memory {
     }
 
     fn status(&self) -> StoreStatus {
-        StoreStatus::default()
+        StoreStatus { listed: self.kept.lock().unwrap().frames.len() as u64, ..StoreStatus::default() }
     }
 
     fn waits(&self) -> Option<String> {
@@ -147,7 +147,7 @@ impl Sink for Memory {
 
     fn close(self: Box<Self>) -> Result<StoreStatus, PipelineError> {
         self.kept.lock().unwrap().closed = true;
-        Ok(StoreStatus { written_bytes: self.bytes_written(), ..StoreStatus::default() })
+        Ok(StoreStatus { written_bytes: self.bytes_written(), ..self.status() })
     }
 }
 

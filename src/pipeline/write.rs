@@ -13,9 +13,13 @@ use crate::status::Beat;
 pub(super) fn run(mut sink: Box<dyn Sink>, alive: &Beat, shared: &Shared) -> Result<(), PipelineError> {
     let stored = store(sink.as_mut(), alive, shared);
     alive.works("closing");
+    shared.summary().stored = sink.status().listed;
     // Also after an error: what was stored before it is saved.
     let closed = sink.close().map(|status| {
-        shared.summary().bytes_written = status.written_bytes;
+        let mut summary = shared.summary();
+        summary.bytes_written = status.written_bytes;
+        summary.stored = status.listed;
+        drop(summary);
         shared.set_sink_status(status);
     });
     shared.summary().elapsed = shared.start.elapsed();
@@ -35,7 +39,7 @@ fn store(sink: &mut dyn Sink, alive: &Beat, shared: &Shared) -> Result<(), Pipel
                 shared.count(Stage::Write, writing.elapsed());
                 let mut summary = shared.summary();
                 match taken {
-                    true => summary.stored += 1,
+                    true => summary.taken += 1,
                     false => summary.refused += 1,
                 }
                 let bytes = sink.bytes_written();
@@ -54,11 +58,14 @@ fn store(sink: &mut dyn Sink, alive: &Beat, shared: &Shared) -> Result<(), Pipel
             alive.works("the disk");
             ticked = Instant::now();
             sink.tick()?;
-            shared.set_sink_status(sink.status());
+            let status = sink.status();
+            let listed = status.listed;
+            shared.set_sink_status(status);
             let bytes = sink.bytes_written();
             let mut summary = shared.summary();
             shared.meter().stored(0, bytes.saturating_sub(summary.bytes_written));
             summary.bytes_written = bytes;
+            summary.stored = listed;
         }
         waiting.look(sink.waits(), shared);
     }

@@ -43,7 +43,7 @@ pub struct Stuck {
 }
 
 impl Heartbeats {
-    /// No threads yet.
+    /// No threads yet. Steps are timed while the board is awake: a suspended thread is not stuck.
     pub fn new(clock: impl Clock + Sync + 'static) -> Heartbeats {
         Heartbeats(Arc::new(Shared { clock: Box::new(clock), threads: Mutex::new(Vec::new()) }))
     }
@@ -51,7 +51,7 @@ impl Heartbeats {
     /// A thread that begins now. It is stuck when a step of it takes longer than `limit`. The thread keeps what it is
     /// given and drops it as it ends, by a panic too.
     pub fn begin(&self, name: &'static str, limit: Duration) -> Beat {
-        let since = self.0.clock.monotonic();
+        let since = self.0.clock.awake();
         let mut threads = self.0.threads();
         let id = threads.iter().map(|thread| thread.id + 1).max().unwrap_or(0);
         threads.push(Thread { id, name, limit, stage: "starting", since, waits: false });
@@ -60,7 +60,7 @@ impl Heartbeats {
 
     /// The thread that is longest over its limit, if one is.
     pub fn stuck(&self) -> Option<Stuck> {
-        let now = self.0.clock.monotonic();
+        let now = self.0.clock.awake();
         let threads = self.0.threads();
         let over = threads.iter().filter(|thread| !thread.waits).filter_map(|thread| {
             let lasts = now.saturating_sub(thread.since);
@@ -102,7 +102,7 @@ impl Beat {
     }
 
     fn set(&self, stage: &'static str, waits: bool) {
-        let now = self.shared.clock.monotonic();
+        let now = self.shared.clock.awake();
         if let Some(thread) = self.shared.threads().iter_mut().find(|thread| thread.id == self.id) {
             (thread.stage, thread.waits, thread.since) = (stage, waits, now);
         }
@@ -150,6 +150,20 @@ mod tests {
         drop(capture);
         assert_eq!((stuck(2), heartbeats.alive()), (Some(("write", "starting", 2)), vec!["write"]));
         drop(again);
+    }
+
+    #[test]
+    fn a_suspended_board_is_not_stuck() {
+        let second = Duration::from_secs(1);
+        let clock = ManualClock::new(second, 0);
+        let heartbeats = Heartbeats::new(clock.clone());
+        let beat = heartbeats.begin("segment", 60 * second);
+        beat.works("the network");
+        clock.advance(30 * second);
+        clock.suspend(8 * 3600 * second);
+        assert_eq!(heartbeats.stuck(), None, "asleep");
+        clock.advance(31 * second);
+        assert_eq!(heartbeats.stuck().map(|stuck| stuck.lasts.as_secs()), Some(61));
     }
 
     #[test]

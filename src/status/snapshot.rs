@@ -90,6 +90,14 @@ pub struct StoreStatus {
     pub listed: u64,
     /// Masks that the store refused while it was full or away.
     pub refused: u64,
+    /// How often the folder was found to hold another store than before, as when a card was exchanged.
+    pub other_stores: u64,
+    /// Bytes of torn records that were cut off since the start.
+    pub torn_bytes: u64,
+    /// Damaged bytes that were there when the folder was last opened.
+    pub damaged_bytes: u64,
+    /// Files there that are named as segments and are none of this store.
+    pub foreign_segments: u64,
     /// What the store takes on disk, in bytes.
     pub bytes: u64,
     /// What is free on the disk.

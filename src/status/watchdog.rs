@@ -19,7 +19,8 @@ impl Watchdog {
         Watchdog { due: timeout.map(|timeout| Due::new(timeout / 3)) }
     }
 
-    /// To be called more often than a third of the timeout: feeds when it is time and nothing is stuck.
+    /// To be called more often than a third of the timeout: feeds when it is time and nothing is stuck. `now` is the time for
+    /// which the board was awake, by which the service manager counts too.
     ///
     /// # Errors
     /// The thread that is stuck, whether the service manager watches or not.
@@ -56,7 +57,7 @@ mod tests {
         let log = NotifyLog::default();
         let stuck = (0..seconds).filter(|_| {
             clock.advance(Duration::from_secs(1));
-            watchdog.check(clock.monotonic(), heartbeats, &log).is_err()
+            watchdog.check(clock.awake(), heartbeats, &log).is_err()
         });
         let stuck = stuck.count();
         (log.take().len(), stuck)

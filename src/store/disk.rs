@@ -10,6 +10,8 @@ pub trait Disk {
     fn create_folder(&mut self, path: &Path) -> io::Result<()>;
     /// Whether there is anything at `path`.
     fn exists(&self, path: &Path) -> bool;
+    /// The name of anything in a folder that is neither hidden nor `lost+found`.
+    fn any_other(&self, folder: &Path) -> io::Result<Option<String>>;
     /// All bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Writes a file anew; after an error there may be a part of it.
@@ -40,6 +42,16 @@ impl Disk for RealDisk {
         path.symlink_metadata().is_ok()
     }
 
+    fn any_other(&self, folder: &Path) -> io::Result<Option<String>> {
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if is_other(&name) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
     }
@@ -67,6 +79,11 @@ impl Disk for RealDisk {
     fn sync(&mut self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
+}
+
+/// Whether a file of this name is somebody's, and not the file system's or a desktop's.
+fn is_other(name: &str) -> bool {
+    !name.starts_with('.') && name != "lost+found"
 }
 
 #[cfg(test)]
@@ -122,6 +139,13 @@ pub(super) mod memory {
 
         fn exists(&self, path: &Path) -> bool {
             self.0.borrow().files.contains_key(path)
+        }
+
+        fn any_other(&self, folder: &Path) -> io::Result<Option<String>> {
+            let state = self.0.borrow();
+            let names = state.files.keys().filter_map(|path| path.strip_prefix(folder).ok());
+            let mut names = names.map(|name| name.to_string_lossy().into_owned());
+            Ok(names.find(|name| super::is_other(name)))
         }
 
         fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

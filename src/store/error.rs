@@ -33,6 +33,24 @@ pub enum StoreError {
         /// A folder name that no run has taken.
         free: PathBuf,
     },
+    /// The folder holds something else, which masks would be mixed with.
+    #[error(
+        "{} holds other files (such as {name}), with which masks would be mixed; use an empty folder, such as {}",
+        folder.display(),
+        folder.join("masks").display()
+    )]
+    OtherFiles {
+        /// The folder.
+        folder: PathBuf,
+        /// One of the files.
+        name: String,
+    },
+    /// The folder holds a run's masks as pictures, and a store of segments would be mixed with them.
+    #[error("{} holds the masks of a run as pictures; use another folder for segments", folder.display())]
+    Pictures {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Another run writes to the folder now.
     #[error("{} is in use by another run; end that one, or use another --out", folder.display())]
     InUse {
@@ -99,6 +117,16 @@ pub enum StoreError {
         /// The folder.
         folder: PathBuf,
         /// What it waits for.
+        reason: WaitReason,
+    },
+    /// The store ended while it waited, with masks in memory.
+    #[error("the last {masks} masks could not be stored in {} and are lost: {reason}", folder.display())]
+    Lost {
+        /// The folder.
+        folder: PathBuf,
+        /// How many.
+        masks: u64,
+        /// What it waited for.
         reason: WaitReason,
     },
     /// The day's write budget is spent.

@@ -23,6 +23,8 @@ pub enum Existing {
     Overwrite,
     /// Go on after it.
     Append,
+    /// Go on after it; where there is none, begin one in a folder that is empty but for hidden files and `lost+found`.
+    Continue,
 }
 
 /// What the index says of a frame beside its mask.
@@ -65,6 +67,8 @@ pub struct MaskFolder<D: Disk = RealDisk> {
     lock: Option<File>,
     /// Added to a frame's number to give its file's number.
     offset: u64,
+    /// Masks of earlier runs.
+    listed: u64,
     /// The mask as PNG.
     encoded: Vec<u8>,
 }
@@ -74,7 +78,8 @@ impl MaskFolder {
     ///
     /// # Errors
     /// [`StoreError::EarlierRun`] where `existing` refuses a run that is there; with [`Existing::Append`]
-    /// [`StoreError::Classes`] for a run of other classes and [`StoreError::Index`] for a damaged index;
+    /// [`StoreError::Classes`] for a run of other classes and [`StoreError::Index`] for a damaged index; with
+    /// [`Existing::Continue`] [`StoreError::OtherFiles`] for a folder that holds anything else;
     /// [`StoreError::Disk`] where the system fails.
     pub fn create(folder: &Path, classes: &[Class], existing: Existing) -> Result<MaskFolder, StoreError> {
         let in_disk = |action| StoreError::disk(action, folder);
@@ -112,6 +117,7 @@ impl<D: Disk> MaskFolder<D> {
             torn: false,
             lock: None,
             offset: 0,
+            listed: 0,
             encoded: Vec::new(),
         };
         store.disk.create_folder(folder).map_err(StoreError::disk("create the folder", folder))?;
@@ -122,11 +128,16 @@ impl<D: Disk> MaskFolder<D> {
                     return Err(StoreError::EarlierRun { folder: folder.to_owned(), free });
                 }
                 Existing::Overwrite => store.remove_run()?,
-                Existing::Append => {
+                Existing::Append | Existing::Continue => {
                     store.go_on()?;
                     return Ok(store);
                 }
             }
+        }
+        if existing == Existing::Continue
+            && let Some(name) = store.disk.any_other(folder).map_err(StoreError::disk("list", folder))?
+        {
+            return Err(StoreError::OtherFiles { folder: folder.to_owned(), name });
         }
         let list = serde_json::to_vec_pretty(classes).expect("classes are plain data");
         store.place(CLASSES, &list)?;
@@ -136,6 +147,11 @@ impl<D: Disk> MaskFolder<D> {
             return Err(StoreError::Disk { action: "write", path: index, source });
         }
         Ok(store)
+    }
+
+    /// Masks of earlier runs after which this one goes on.
+    pub fn listed(&self) -> u64 {
+        self.listed
     }
 
     /// The folder.
@@ -323,6 +339,7 @@ impl<D: Disk> MaskFolder<D> {
             self.disk.truncate(&index, whole).map_err(StoreError::disk("repair", &index))?;
         }
         self.index_bytes = whole;
+        self.listed = entries.len() as u64;
         self.offset =
             entries.iter().filter_map(|entry| number_of(&entry.file)).max().map_or(0, |last| last + 1);
         Ok(())

@@ -15,6 +15,7 @@ mod index;
 mod record;
 pub mod rules;
 pub mod segments;
+mod verify;
 
 pub use disk::{Disk, RealDisk};
 pub use error::StoreError;
@@ -23,5 +24,5 @@ pub use index::{Entry, read_index};
 pub use record::{RecordMeta, Throttle};
 pub use segments::{
     Encoding, Recovery, SegmentStore, StoreOptions, StoreReader, StoreState, StoredMask, Sync, read_store,
-    verify,
 };
+pub use verify::{Verified, verify};

@@ -3,6 +3,7 @@
 
 mod conversions;
 mod data;
+mod field;
 mod folders;
 mod models;
 #[path = "../program/mod.rs"]

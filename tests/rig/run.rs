@@ -152,7 +152,7 @@ pub fn end(board: &mut Board) -> Result<(), Failure> {
 pub fn verify(board: &mut Board) -> Result<u64, Failure> {
     let (code, text) = board.run(&format!("/share/sedge masks verify {STORE} --json"))?;
     let report: Value = serde_json::from_str(&text).unwrap_or_default();
-    match (code, report["damaged"].as_u64(), report["missing"].as_u64(), report["whole"].as_u64()) {
+    match (code, report["damaged"].as_u64(), report["skipped"].as_u64(), report["whole"].as_u64()) {
         (0, Some(0), Some(0), Some(masks)) => Ok(masks),
         _ => Err(board.failure(&format!("verify ends with {code} and finds\n{text}"))),
     }

@@ -13,7 +13,14 @@ fn train(options: &Options, folder: &Path) {
 }
 
 fn teacher(path: PathBuf) -> Distillation {
-    Distillation { teacher: path, alpha: 0.5, temperature: 4.0, t_squared: true, matches: Vec::new(), cache: None }
+    Distillation {
+        teacher: path,
+        alpha: 0.5,
+        temperature: 4.0,
+        t_squared: true,
+        matches: Vec::new(),
+        cache: None,
+    }
 }
 
 /// Keeps what a run says.
@@ -110,7 +117,8 @@ fn a_colour_teacher_sees_grey_images_in_all_its_channels() {
     assert!(comparison.student.val.accuracy > 0.9, "{comparison:?}");
     let same_size = options("zoo:kd-student:channels=3,size=32", &data, 2);
     train(&same_size, &at("teacher-32"));
-    let (result, notes) = run(&options(CLASSIFIER, &data, 1), &teacher(at("teacher-32")), false, &at("student-32"));
+    let (result, notes) =
+        run(&options(CLASSIFIER, &data, 1), &teacher(at("teacher-32")), false, &at("student-32"));
     result.unwrap();
     assert!(notes.iter().any(|note| note.contains("under its own input rule")), "{notes:?}");
 }
@@ -170,7 +178,8 @@ fn a_teacher_of_other_classes_is_refused() {
         (Distillation { temperature: 0.0, ..teacher(at("triangle.onnx")) }, "--temperature must be above 0"),
     ];
     for (index, (distillation, expected)) in cases.into_iter().enumerate() {
-        let error = run(&student, &distillation, false, &at(&format!("run-{index}"))).0.unwrap_err().to_string();
+        let error =
+            run(&student, &distillation, false, &at(&format!("run-{index}"))).0.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -9,7 +9,9 @@ use std::process::Command;
 use fit_shapes::{CLASSIFIER, SEGMENTER, classes, column, json, masks, options, setup, tensors};
 use sedge::onnx::{Card, Model};
 use sedge_train::data::Split;
-use sedge_train::fit::{EpochLine, FitError, Options, Outcome, Runner, Silent, Stop, Watch, Supervised, Trial, TrialOptions, fit};
+use sedge_train::fit::{
+    EpochLine, FitError, Options, Outcome, Runner, Silent, Stop, Supervised, Trial, TrialOptions, Watch, fit,
+};
 use sedge_train::loss::ClassWeights;
 use sedge_train::optimize::Groups;
 
@@ -64,8 +66,10 @@ fn eight_images_are_learnt_by_heart() {
     let files = ["run.json", "log.jsonl", "curves.svg", "result.json", "model.onnx", "sheets/epoch-30.png"];
     let missing: Vec<_> = files.iter().filter(|name| !out.join(name).is_file()).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    let kept: Vec<bool> =
-        ["last", "best", "epoch-30", "epoch-29"].iter().map(|name| out.join(format!("checkpoints/{name}.ckpt")).exists()).collect();
+    let kept: Vec<bool> = ["last", "best", "epoch-30", "epoch-29"]
+        .iter()
+        .map(|name| out.join(format!("checkpoints/{name}.ckpt")).exists())
+        .collect();
     assert_eq!(kept, [true, true, true, false]);
     assert_eq!(column(&out, "epoch").len(), 30);
     assert_eq!(json(&out.join("result.json"))["best_epoch"], outcome.best_epoch);
@@ -91,7 +95,11 @@ fn a_classifier_learns_from_colour_and_grey() {
     for grey in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let (data, out) = (classes(folder.path(), grey), folder.path().join("run"));
-        let options = Options { class_weights: ClassWeights::Auto, average: Some(0.9), ..options(CLASSIFIER, &data, 4) };
+        let options = Options {
+            class_weights: ClassWeights::Auto,
+            average: Some(0.9),
+            ..options(CLASSIFIER, &data, 4)
+        };
         let outcome = run(&options, &out).unwrap();
         assert!(outcome.test.as_ref().unwrap().accuracy > 0.9, "grey {grey}: {outcome:?}");
         let model = Model::read(&out.join("model.onnx")).unwrap();
@@ -144,7 +152,9 @@ fn folded_weights_train_and_fill_the_norms_that_take_them() {
     for name in names {
         let tensor = model.graph.initializers.remove(&name).unwrap();
         model.graph.initializers.insert(format!("theirs.{name}"), tensor);
-        for input in model.graph.nodes.iter_mut().flat_map(|node| &mut node.inputs).filter(|input| **input == name) {
+        for input in
+            model.graph.nodes.iter_mut().flat_map(|node| &mut node.inputs).filter(|input| **input == name)
+        {
             *input = format!("theirs.{name}");
         }
     }
@@ -177,7 +187,8 @@ fn a_quantized_model_is_fine_tuned_and_stays_quantized() {
     let (card, images) = (Card::of(&model).unwrap(), data.join("train/images"));
     let rule = card.input.clone().unwrap();
     let open = || sedge::camera::open(images.to_str().unwrap());
-    let quantized = sedge::quantize::quantize(&model, &card, &rule, Default::default(), &open, &|_| ()).unwrap();
+    let quantized =
+        sedge::quantize::quantize(&model, &card, &rule, Default::default(), &open, &|_| ()).unwrap();
     let int8 = folder.path().join("int8.onnx");
     quantized.model.write(&int8).unwrap();
 
@@ -203,8 +214,12 @@ fn what_cannot_be_trained_is_told_before() {
     let (shapes, sides) = (masks(folder.path(), [4, 2, 2]), classes(folder.path(), false));
     let other = folder.path().join("other.onnx");
     let network = sedge::zoo::find("unet-mnv2-4").unwrap();
-    let settings =
-        sedge::zoo::Settings { classes: Some(21), size: Some((32, 32)), width: Some(0.35), ..Default::default() };
+    let settings = sedge::zoo::Settings {
+        classes: Some(21),
+        size: Some((32, 32)),
+        width: Some(0.35),
+        ..Default::default()
+    };
     sedge::zoo::Blueprint::of(network, &settings).unwrap().model(0).unwrap().write(&other).unwrap();
     let plain = options(SEGMENTER, &shapes, 1);
     let with = |change: fn(&mut Options)| {
@@ -214,13 +229,25 @@ fn what_cannot_be_trained_is_told_before() {
     };
     let model = |model: &str| Options { model: model.to_string(), ..plain.clone() };
     let cases = [
-        ("21 classes", model(other.to_str().unwrap()), "tells 21 classes apart, but shapes has 3 (ground, square, disc)"),
+        (
+            "21 classes",
+            model(other.to_str().unwrap()),
+            "tells 21 classes apart, but shapes has 3 (ground, square, disc)",
+        ),
         ("a classifier", model(CLASSIFIER), "is a classifier, but shapes has masks"),
-        ("a segmenter", Options { data: sides, ..plain.clone() }, "is a segmenter, but sides has a class for each image"),
+        (
+            "a segmenter",
+            Options { data: sides, ..plain.clone() },
+            "is a segmenter, but sides has a class for each image",
+        ),
         ("no epochs", with(|o| o.epochs = 0), "--epochs must be at least 1"),
         ("a wrong rate", with(|o| o.rate = Some(-1.0)), "--lr must be above 0"),
         ("a wrong loss", with(|o| o.loss = "mse".to_string()), "\"mse\" is no loss"),
-        ("two weights", with(|o| o.class_weights = ClassWeights::Given(vec![1.0, 2.0])), "2 class weights were given for 3"),
+        (
+            "two weights",
+            with(|o| o.class_weights = ClassWeights::Given(vec![1.0, 2.0])),
+            "2 class weights were given for 3",
+        ),
         ("nothing left", with(|o| o.freeze = vec!["*".to_string()]), "--freeze leaves nothing to train"),
         ("no such name", with(|o| o.freeze = vec!["encoder9*".to_string()]), "encoder9*"),
         ("no such device", with(|o| o.device = Some("tpu".to_string())), "--device tpu is none"),
@@ -247,7 +274,19 @@ fn a_diverging_loss_stops_the_program_and_keeps_the_last_checkpoint() {
     let (data, out) = (classes(folder.path(), true), folder.path().join("run"));
     // The rate rises over three epochs: the first is sound, the last ones are not.
     let output = Command::new(env!("CARGO_BIN_EXE_sedge-train"))
-        .args(["fit", "--model", CLASSIFIER, "--epochs", "6", "--batch", "4", "--device", "cpu", "--threads", "1"])
+        .args([
+            "fit",
+            "--model",
+            CLASSIFIER,
+            "--epochs",
+            "6",
+            "--batch",
+            "4",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+        ])
         .args(["--optimizer", "sgd", "--lr", "1e12", "--warmup-epochs", "6", "--clip", "1e30", "--data"])
         .args([data.as_os_str(), "--out".as_ref(), out.as_os_str()])
         .output()
@@ -279,7 +318,8 @@ fn a_folder_holds_one_run() {
     let error = run(&first, &out).unwrap_err().to_string();
     assert!(error.contains("holds a run already"), "{error}");
     let other = Options { rate: Some(0.5), ..first };
-    let error = fit(&other, &setup(true), &Supervised, &out, &mut Silent, &Stop::never()).unwrap_err().to_string();
+    let error =
+        fit(&other, &setup(true), &Supervised, &out, &mut Silent, &Stop::never()).unwrap_err().to_string();
     assert!(error.contains("was begun with rate 0.01, not 0.5"), "{error}");
 }
 
@@ -300,5 +340,9 @@ fn several_passes_of_live_dropout_give_uncertainty() {
     files.sort();
     assert_eq!(files.len(), 2, "{files:?}");
     let again = Trial::run(&model, &data, &options).unwrap();
-    assert_eq!((one.scores, Some(uncertainty)), (again.scores, again.uncertainty), "the same seed draws the same");
+    assert_eq!(
+        (one.scores, Some(uncertainty)),
+        (again.scores, again.uncertainty),
+        "the same seed draws the same"
+    );
 }

@@ -54,11 +54,8 @@ fn every_optimizer_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let data = classes(folder.path(), true);
     for method in ["sgd", "sgd:momentum=0.9,nesterov", "adam", "adamw"] {
-        let options = Options {
-            optimizer: method.parse().unwrap(),
-            rate: Some(1e-3),
-            ..eventful(CLASSIFIER, &data)
-        };
+        let options =
+            Options { optimizer: method.parse().unwrap(), rate: Some(1e-3), ..eventful(CLASSIFIER, &data) };
         let (whole, out) = (folder.path().join(format!("{method}-whole")), folder.path().join(method));
         fit(&options, &setup(false), &Supervised, &whole, &mut Silent, &Stop::never()).unwrap();
         broken_off(&options, &out, 17);
@@ -70,8 +67,29 @@ fn every_optimizer_goes_on() {
 fn program(data: &Path, out: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sedge-train"));
     command
-        .args(["fit", "--model", "zoo:mobilenetv3-small:size=32", "--epochs", "4", "--batch", "4", "--limit", "16"])
-        .args(["--device", "cpu", "--threads", "1", "--augment", "flip", "--sheet", "0", "--resume", "--data"])
+        .args([
+            "fit",
+            "--model",
+            "zoo:mobilenetv3-small:size=32",
+            "--epochs",
+            "4",
+            "--batch",
+            "4",
+            "--limit",
+            "16",
+        ])
+        .args([
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--augment",
+            "flip",
+            "--sheet",
+            "0",
+            "--resume",
+            "--data",
+        ])
         .args([data.as_os_str(), "--out".as_ref(), out.as_os_str()])
         .stderr(Stdio::piped())
         .stdout(Stdio::null());

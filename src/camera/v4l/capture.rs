@@ -23,7 +23,7 @@ use crate::clock::Clock;
 /// Longest wait for a buffer in one step, so that a stop is seen soon.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// Waits before the camera is opened again: the first, doubled after each failure up to the last.
+/// Waits before the camera is opened again: the first, doubled after each failure up to the last, until a frame is good.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_LAST: Duration = Duration::from_secs(30);
 
@@ -109,13 +109,15 @@ impl<C: Cameras> Capture<C> {
                 ));
             }
         }
-        let (session, choice) = start(device, &self.options, self.clock.monotonic())?;
+        let (session, choice) = start(device, &self.options, self.clock.awake())?;
         let again = self.known.is_some();
         // Links are made a moment after the device is, so they are looked for again.
         let stable = self.cameras.stable_path(&path);
         let stable = stable.or_else(|| self.known.take().and_then(|known| known.stable));
         self.known = Some(Known { path, stable, identity });
         self.session = Some(session);
+        // What was wrong with the last session is no reason to end this one.
+        self.shared.take_reopen();
         self.shared.streaming(choice);
         if again {
             self.shared.reopened();
@@ -198,6 +200,9 @@ impl<C: Cameras> Capture<C> {
         // First of all: a driver may hang while it closes.
         self.shared.interrupted(trouble.reason);
         self.close();
+        if self.shared.take_proven() {
+            self.back_off = BACK_OFF_FIRST;
+        }
         let pause = self.back_off;
         self.back_off = (2 * pause).min(BACK_OFF_LAST);
         pause
@@ -218,7 +223,7 @@ impl<C: Cameras> Capture<C> {
         }
         let timeout = session.timeout;
         let dequeued = session.device.dequeue(SLICE.min(timeout));
-        let now = self.clock.monotonic();
+        let now = self.clock.awake();
         let Some(buffer) = dequeued.map_err(|error| trouble(&error))? else {
             if now.saturating_sub(session.heard) >= timeout {
                 let seconds = fps_text(timeout.as_secs_f64());
@@ -241,7 +246,10 @@ impl<C: Cameras> Capture<C> {
         match content {
             Ok(frame) => {
                 session.damaged = 0;
-                self.back_off = BACK_OFF_FIRST;
+                // Whether a JPEG is one is known when its reader has decoded it.
+                if frame.format.is_some() {
+                    self.shared.proven();
+                }
                 self.shared.arrived(Content::Frame(frame));
             }
             Err((reason, spare)) => {

@@ -55,6 +55,8 @@ struct State {
     losses: Losses,
     next_number: u64,
     reopen: Option<String>,
+    /// Since the camera was lost last, a frame came that is one.
+    proven: bool,
     stop: bool,
     ended: bool,
 }
@@ -158,6 +160,16 @@ impl Shared {
     /// The reader asks for the camera to be closed and opened again.
     pub(super) fn ask_reopen(&self, reason: String) {
         self.lock().reopen = Some(reason);
+    }
+
+    /// A frame was good: the camera works.
+    pub(super) fn proven(&self) {
+        self.lock().proven = true;
+    }
+
+    /// Whether the camera has worked since the last call.
+    pub(super) fn take_proven(&self) -> bool {
+        std::mem::take(&mut self.lock().proven)
     }
 
     pub(super) fn take_reopen(&self) -> Option<String> {

@@ -117,6 +117,7 @@ impl V4l {
                 }
             };
             self.undecoded = 0;
+            self.shared.proven();
             return self.geometry.apply(plain(width, height, format, data)).map_err(broken);
         };
         // The crop was made on the way out of the driver's memory.

@@ -34,6 +34,8 @@ pub(super) enum Event {
     Unstamped,
     /// Nothing, for as long as was waited.
     Silence,
+    /// Nothing, while the board is suspended for an hour.
+    Suspend,
     /// An error.
     Fail(Errno),
     /// A whole frame whose buffer does not go back.
@@ -269,6 +271,10 @@ impl Device for Double {
                 self.machine.clock.advance(patience);
                 return Ok(None);
             }
+            Event::Suspend => {
+                self.machine.clock.suspend(Duration::from_secs(3600));
+                return Ok(None);
+            }
             Event::Fail(error) => return Err(error.into()),
             Event::Skip(frames) => self.sequence += frames,
             Event::NoWayBack(error) => self.plan.set_format = Some(error),
@@ -282,7 +288,7 @@ impl Device for Double {
             _ => vec![sequence as u8; self.frame_bytes],
         };
         // The driver's clock began 1000 s before ours.
-        let time = self.machine.clock.monotonic() + Duration::from_secs(1000);
+        let time = self.machine.clock.awake() + Duration::from_secs(1000);
         Ok(Some(Buffer {
             index: 0,
             bytes: &self.bytes,

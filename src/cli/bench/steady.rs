@@ -23,7 +23,7 @@ pub fn measure(
     let mut read: Option<(Duration, String)> = None;
     loop {
         let latency = frame()?;
-        let now = SystemClock.monotonic();
+        let now = SystemClock.awake();
         if read.as_ref().is_none_or(|(at, _)| now.saturating_sub(*at) >= Duration::from_secs(1)) {
             let readings = sensors.read();
             watch.read(&readings);

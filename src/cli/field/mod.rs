@@ -21,6 +21,9 @@ use sha2::{Digest, Sha256};
 use super::model::ModelArgs;
 use watch::Watch;
 
+/// Longest file that protocol buffers, and so ONNX, can be.
+const MODEL_BYTES_MAX: u64 = 1 << 31;
+
 /// What `sedge run` was told beside the configuration.
 pub struct Overrides {
     pub source: Option<String>,
@@ -36,17 +39,18 @@ pub struct Overrides {
 pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::Result<()> {
     let mut config = Config::read(path).map_err(|error| super::usage(&error.to_string()))?;
     apply(&mut config, &overrides);
-    if let Some(file) = &config.status.file
-        && (file == path || file.starts_with(&config.store.path))
-    {
-        let message = format!("status.file: {} is no place for it; use another one", file.display());
-        return Err(super::usage(&message));
+    if config.camera.source.is_none() {
+        return Err(super::usage(&format!("{}: {}", path.display(), no_camera())));
     }
+    check_places(&config, path)?;
     let mut options = overrides.options;
     if let (Some(threads), false) = (config.model.threads, overrides.has_threads) {
         options.threads = threads;
     }
-    model.model = model.model.or_else(|| config.model.path.clone());
+    if let (None, Some(file)) = (&model.model, &config.model.path) {
+        check_model(file)?;
+        model.model = Some(file.clone());
+    }
     let file = model.bytes()?;
     let mut hash = [0; 8];
     hash.copy_from_slice(&Sha256::digest(&file)[..8]);
@@ -69,15 +73,17 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     let settings = Settings { frames_max: overrides.frames, model: hash, ..Settings::default() };
     let pipeline = Pipeline::start(made, settings)?;
     let watch = Watch { path, overrides: &overrides, pipeline: &pipeline, heartbeats, told, shared };
+    let folder = config.store.path.clone();
     let outcome = watch.run(config, camera, model.origin.clone(), hash);
     if outcome.is_err() {
         // A thread that is stuck is left behind.
         pipeline.stop();
     }
+    let store_state = pipeline.sink_status().state;
     let (summary, ended) = pipeline.finish(super::run::STOP_LIMIT);
     if overrides.json {
         let figures = serde_json::json!({
-            "frames": summary.frames, "stored": summary.stored, "broken": summary.broken,
+            "frames": summary.frames, "stored": summary.stored, "lost": summary.lost(), "broken": summary.broken,
             "dropped": summary.dropped, "unsaved": summary.unsaved, "refused": summary.refused,
             "fps": summary.fps(), "bytes_written": summary.bytes_written,
             "latency_p50_ms": summary.latency.percentile_ms(50.0),
@@ -85,30 +91,80 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
         });
         super::print(&format!("{figures}\n"))?;
     }
-    super::say(&format!("{} frames, {} masks stored", summary.frames, summary.stored));
+    let lost = match summary.lost() {
+        0 => String::new(),
+        lost => format!(", {lost} lost"),
+    };
+    super::say(&format!("{} frames, {} masks stored{lost}", summary.frames, summary.stored));
     let stopped = outcome?;
     match ended {
         // The signal reaches whoever feeds this process too.
-        Err(PipelineError::Source(_)) if stopped => Ok(()),
-        ended => Ok(ended?),
+        Err(PipelineError::Source(_)) if stopped => {}
+        ended => ended?,
+    }
+    if summary.is_total_loss() {
+        let reason = if store_state == "writing" { "the disk is too slow" } else { &store_state };
+        anyhow::bail!(
+            "no mask is stored in {}: all {} that were to be kept are lost: {reason}",
+            folder.display(),
+            summary.lost()
+        );
+    }
+    Ok(())
+}
+
+/// What to write where a configuration names no camera.
+fn no_camera() -> anyhow::Error {
+    anyhow::anyhow!(
+        "names no camera; write a line such as source = \"v4l:/dev/video0\" under [camera] (`sedge cameras` lists what is \
+         connected), or give --source"
+    )
+}
+
+/// Files that are written again and again must not lie among the masks, nor take the configuration's place.
+fn check_places(config: &Config, path: &Path) -> anyhow::Result<()> {
+    let places = [("status.file", &config.status.file), ("display.device", &config.display.device)];
+    for (key, file) in places {
+        if let Some(file) = file
+            && (file == path || file.starts_with(&config.store.path))
+        {
+            let message = format!("{key}: {} is no place for it; use another one", file.display());
+            return Err(super::usage(&message));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what would be read for ever as a model, or fill the memory.
+fn check_model(path: &Path) -> anyhow::Result<()> {
+    let wrong = |what| Err(super::usage(&format!("model.path: {} {what}", path.display())));
+    match std::fs::metadata(path) {
+        Ok(file) if !file.is_file() => wrong("is no regular file; name an ONNX model"),
+        Ok(file) if file.len() > MODEL_BYTES_MAX => {
+            wrong("has more than 2 GiB, which no ONNX file has; name a model")
+        }
+        // Reading it says what is wrong.
+        _ => Ok(()),
     }
 }
 
 /// What a configuration says wrong stays wrong when the program is started again: exit code 2.
 fn usage_if_wrong(error: anyhow::Error) -> anyhow::Error {
-    let is_wrong = matches!(error.downcast_ref(), Some(StoreError::Setting { .. }))
-        || matches!(
+    let is_wrong =
+        matches!(
+            error.downcast_ref(),
+            Some(StoreError::Setting { .. } | StoreError::OtherFiles { .. } | StoreError::Pictures { .. })
+        ) || matches!(
             error.downcast_ref(),
             Some(SourceError::BadCamera { .. } | SourceError::BadPattern { .. })
-        )
-        || matches!(error.downcast_ref(), Some(DisplayError::Unknown { .. } | DisplayError::NoWindows));
+        ) || matches!(error.downcast_ref(), Some(DisplayError::Unknown { .. } | DisplayError::NoWindows));
     if is_wrong { super::usage(&error.to_string()) } else { error }
 }
 
 /// Puts options of the command line over those of the file.
 fn apply(config: &mut Config, overrides: &Overrides) {
     if let Some(source) = &overrides.source {
-        config.camera.source.clone_from(source);
+        config.camera.source = Some(source.clone());
     }
     if let Some(out) = &overrides.out {
         config.store.path.clone_from(out);

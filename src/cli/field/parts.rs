@@ -6,24 +6,23 @@ use std::time::Duration;
 use sedge::camera::{self, Geometry, Rotation, Source, Turned, V4l, V4lOptions};
 use sedge::clock::SystemClock;
 use sedge::config::{
-    self, CameraConfig, Config, DisplayConfig, SaveConfig, SaveEvery, StoreConfig, StoreFormat,
+    self, CameraConfig, Config, DisplayConfig, Reload, SaveConfig, SaveEvery, StoreConfig, StoreFormat,
 };
 use sedge::display::{self, Display};
 use sedge::mask::Class;
 use sedge::overlay::{self, Statistics};
-use sedge::pipeline::{DurableStore, Parts, PictureFolder, Segmenter, Sink, Viewer};
+use sedge::pipeline::{DurableStore, Parts, PictureFolder, Segmenter, Sink, StoreLimits, Viewer};
 use sedge::status::{Heartbeats, Told};
 use sedge::store::rules::{SavingOptions, SavingRules};
-use sedge::store::{Encoding, Existing, MaskFolder, Recovery, SegmentStore, StoreOptions, Sync};
-
-/// Time between two pictures on the display.
-const SHOW_EVERY: Duration = Duration::from_millis(100);
+use sedge::store::{Encoding, Existing, MaskFolder, SegmentStore, StoreOptions, Sync};
 
 /// What the watcher changes while the pipeline runs.
 #[derive(Clone)]
 pub struct Shared {
     rules: Arc<Mutex<SavingRules>>,
     display: Arc<Mutex<Shown>>,
+    /// Of the store, where it has limits.
+    limits: Arc<Mutex<Option<StoreLimits>>>,
     classes: Arc<[Class]>,
 }
 
@@ -31,6 +30,8 @@ pub struct Shared {
 #[derive(Default)]
 pub struct Shown {
     pub parts: overlay::Parts,
+    /// Time between two pictures.
+    pub interval: Duration,
     pub fps: f64,
     pub dropped: u64,
     pub stored_bytes: u64,
@@ -43,19 +44,30 @@ pub struct Shown {
 impl Shared {
     pub fn new(config: &Config, classes: &[Class]) -> anyhow::Result<Shared> {
         let rules = SavingRules::new(saving(&config.save, classes)?);
-        let shown = Shown { parts: shown_parts(&config.display), ..Shown::default() };
+        let (parts, interval) = (shown_parts(&config.display), shown_interval(&config.display));
+        let shown = Shown { parts, interval, ..Shown::default() };
         Ok(Shared {
             rules: Arc::new(Mutex::new(rules)),
             display: Arc::new(Mutex::new(shown)),
+            limits: Arc::default(),
             classes: classes.into(),
         })
     }
 
-    /// Takes over what a new configuration says.
-    pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        *lock(&self.rules) = SavingRules::new(saving(&config.save, &self.classes)?);
-        self.shown().parts = shown_parts(&config.display);
-        Ok(())
+    /// Takes over from `config`, by which the camera runs, what differs in `new` and can be changed while it runs. Where
+    /// `new` says what cannot be done, nothing changes.
+    pub fn reload(&self, config: &mut Config, new: &Config) -> anyhow::Result<Reload> {
+        let mut taken = config.clone();
+        let reload = taken.reload(new);
+        let rules = SavingRules::new(saving(&taken.save, &self.classes)?);
+        if let Some(limits) = &*lock(&self.limits) {
+            limits.set(store_options(&taken.store))?;
+        }
+        *lock(&self.rules) = rules;
+        let mut shown = self.shown();
+        (shown.parts, shown.interval) = (shown_parts(&taken.display), shown_interval(&taken.display));
+        *config = taken;
+        Ok(reload)
     }
 
     pub fn shown(&self) -> MutexGuard<'_, Shown> {
@@ -77,7 +89,7 @@ pub fn make(
 ) -> anyhow::Result<Parts> {
     let [_, channels, height, width] = segmenter.input_shape();
     let source = source(&config.camera, (width as u32, height as u32), channels == 1)?;
-    let sink = sink(&config.store, segmenter.classes())?;
+    let sink = sink(&config.store, segmenter.classes(), shared, told)?;
     let viewer = viewer(&config.display, shared, told)?;
     let rules = Arc::clone(&shared.rules);
     Ok(Parts {
@@ -112,10 +124,11 @@ fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Resul
             config::Rotate::ThreeQuarters => Rotation::ThreeQuarters,
         },
     };
-    if !config.source.starts_with("v4l:") {
-        return Ok(Box::new(Turned::new(camera::open_for(&config.source, Some(input))?, geometry)));
+    let source = config.source.as_deref().ok_or_else(super::no_camera)?;
+    if !source.starts_with("v4l:") {
+        return Ok(Box::new(Turned::new(camera::open_for(source, Some(input))?, geometry)));
     }
-    let mut options = V4lOptions::parse(&config.source)?;
+    let mut options = V4lOptions::parse(source)?;
     options.width = options.width.or(config.width);
     options.height = options.height.or(config.height);
     options.fps = options.fps.or(config.fps);
@@ -139,14 +152,40 @@ fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Resul
     Ok(Box::new(V4l::open(options)?))
 }
 
-fn sink(config: &StoreConfig, classes: &[Class]) -> anyhow::Result<Box<dyn Sink>> {
+fn sink(
+    config: &StoreConfig,
+    classes: &[Class],
+    shared: &Shared,
+    told: &Arc<Told>,
+) -> anyhow::Result<Box<dyn Sink>> {
     if config.format == StoreFormat::Png {
-        let existing =
-            if config.path.join("index.jsonl").exists() { Existing::Append } else { Existing::Refuse };
-        let folder = MaskFolder::create(&config.path, classes, existing)?;
+        let folder = MaskFolder::create(&config.path, classes, Existing::Continue)?;
+        if folder.listed() > 0 {
+            super::super::say(&format!(
+                "{}: going on after {} masks of earlier runs",
+                config.path.display(),
+                folder.listed()
+            ));
+        }
         return Ok(Box::new(PictureFolder::new(folder, classes)));
     }
-    let options = StoreOptions {
+    let options = store_options(config);
+    let (store, recovery) = SegmentStore::open(&config.path, classes, options, Box::new(SystemClock))?;
+    if recovery.records > 0 {
+        super::super::say(&format!(
+            "{}: going on after {} masks in {} segments",
+            config.path.display(),
+            recovery.records,
+            recovery.segments
+        ));
+    }
+    let store = DurableStore::new(store, &config.path).telling(Arc::clone(told), &recovery);
+    *lock(&shared.limits) = Some(store.limits());
+    Ok(Box::new(store))
+}
+
+fn store_options(config: &StoreConfig) -> StoreOptions {
+    StoreOptions {
         encoding: match config.encoding {
             config::Encoding::Rle => Encoding::Rle,
             config::Encoding::Png => Encoding::Png,
@@ -157,34 +196,14 @@ fn sink(config: &StoreConfig, classes: &[Class]) -> anyhow::Result<Box<dyn Sink>
             config::Sync::Interval(time) => Sync::Every(time),
         },
         segment_bytes: config.segment_bytes,
+        segment_age: config.segment_age,
         max_bytes: config.max_bytes,
         max_age: config.max_age,
         min_free_bytes: config.min_free_bytes,
         mount: config.mount.clone(),
         mount_uuid: config.mount_uuid.clone(),
         write_bytes_per_day: config.write_bytes_per_day,
-        ..StoreOptions::default()
-    };
-    let (store, recovery) = SegmentStore::open(&config.path, classes, options, Box::new(SystemClock))?;
-    if recovery.records > 0 || recovery.torn_bytes > 0 {
-        super::super::say(&format!("{}: {}", config.path.display(), found(&recovery)));
     }
-    Ok(Box::new(DurableStore::new(store, &config.path)))
-}
-
-/// What an earlier run has left, in words.
-fn found(recovery: &Recovery) -> String {
-    let mut text = format!("going on after {} masks in {} segments", recovery.records, recovery.segments);
-    if recovery.torn_bytes > 0 {
-        text += &format!("; {} bytes that a power cut tore are cut off", recovery.torn_bytes);
-    }
-    if recovery.damaged_bytes > 0 {
-        text += &format!("; {} damaged bytes are left as they are", recovery.damaged_bytes);
-    }
-    if recovery.foreign > 0 {
-        text += &format!("; {} files are no segments of this store", recovery.foreign);
-    }
-    text
 }
 
 fn viewer(config: &DisplayConfig, shared: &Shared, told: &Arc<Told>) -> anyhow::Result<Option<Viewer>> {
@@ -192,7 +211,8 @@ fn viewer(config: &DisplayConfig, shared: &Shared, told: &Arc<Told>) -> anyhow::
         return Ok(None);
     };
     let output = display::open(device)?;
-    let mut display = Display::new(output, shown_parts(config), SHOW_EVERY, Box::new(SystemClock));
+    let (parts, interval) = (shown_parts(config), shown_interval(config));
+    let mut display = Display::new(output, parts, interval, Box::new(SystemClock));
     let (shared, told) = (shared.clone(), Arc::clone(told));
     let clock = SystemClock;
     Ok(Some(Box::new(move |frame, mask| {
@@ -201,6 +221,7 @@ fn viewer(config: &DisplayConfig, shared: &Shared, told: &Arc<Told>) -> anyhow::
         }
         let shown = shared.shown();
         display.set_parts(shown.parts);
+        display.set_interval(shown.interval);
         let store = shown.store.clone();
         let statistics = Statistics {
             wall_us: sedge::clock::Clock::wall_us(&clock),
@@ -226,6 +247,10 @@ fn viewer(config: &DisplayConfig, shared: &Shared, told: &Arc<Told>) -> anyhow::
 
 fn shown_parts(config: &DisplayConfig) -> overlay::Parts {
     overlay::Parts { overlay: config.overlay, legend: config.legend, statistics: config.statistics }
+}
+
+fn shown_interval(config: &DisplayConfig) -> Duration {
+    Duration::from_secs_f64(1.0 / config.fps)
 }
 
 /// The rules, with classes by their ids.

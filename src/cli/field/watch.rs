@@ -73,7 +73,7 @@ impl Watch<'_> {
                 self.hear(event, &mut status.camera);
             }
             let now = clock.monotonic();
-            watchdog.check(now, &self.heartbeats, reporter.notify())?;
+            watchdog.check(clock.awake(), &self.heartbeats, reporter.notify())?;
             if sense.is_due(now) {
                 readings = sensors.read();
                 let summary = self.pipeline.summary();
@@ -155,12 +155,11 @@ impl Watch<'_> {
     fn reload(&self, config: &mut Config) -> bool {
         let read = Config::read(self.path).map_err(anyhow::Error::from).and_then(|mut new| {
             super::apply(&mut new, self.overrides);
-            self.shared.reload(&new)?;
-            Ok(new)
+            super::check_places(&new, self.path)?;
+            self.shared.reload(config, &new)
         });
         match read {
-            Ok(new) => {
-                let reload = config.reload(&new);
+            Ok(reload) => {
                 self.told.event("reload", &format!("{}: {}", self.path.display(), reload_words(&reload)));
                 true
             }

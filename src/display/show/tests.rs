@@ -93,6 +93,29 @@ fn pictures_come_at_a_bounded_rate_and_losses_are_said_once() {
 }
 
 #[test]
+fn another_rate_holds_from_the_next_picture_on() {
+    let output = Double::default();
+    let clock = ManualClock::default();
+    let second = Duration::from_secs(1);
+    let parts = Parts { overlay: true, legend: false, statistics: false };
+    let mut display = Display::new(Box::new(output.clone()), parts, second, Box::new(clock.clone()));
+    let (width, height, format) = (2, 2, PixelFormat::Rgb8);
+    let frame =
+        Frame { number: 0, time: Duration::ZERO, width, height, format, data: vec![50; 12], name: None };
+    let mask = Mask { width: 1, height: 1, data: vec![0] };
+    let mut pictures = Vec::new();
+    for step in 0..12 {
+        if step == 3 {
+            display.set_interval(4 * second);
+        }
+        display.show(&frame, &mask, &[], Statistics::default());
+        pictures.push(output.0.lock().unwrap().pictures);
+        clock.advance(second);
+    }
+    assert_eq!(pictures, [1, 2, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6]);
+}
+
+#[test]
 fn a_frame_that_is_none_does_not_end_the_run() {
     let clock = ManualClock::default();
     let output = Box::new(Double::default());

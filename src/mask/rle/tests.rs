@@ -1,4 +1,5 @@
 use super::*;
+use crate::mask::Mask;
 use proptest::prelude::*;
 
 /// Class ids as digits, row by row.

@@ -7,6 +7,17 @@ use crate::camera::SourceError;
 use crate::frame::FrameError;
 use crate::store::StoreError;
 
+/// What is wrong with a mask that a store lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// What is there cannot be read.
+    Unreadable,
+    /// What is there is not what the store says of it.
+    Different,
+    /// Nothing is there.
+    Missing,
+}
+
 /// Why a stored mask cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -42,6 +53,8 @@ pub enum ReadError {
     /// One mask is damaged; those after it can be read.
     #[error("{what}: {reason}")]
     Damaged {
+        /// What kind of damage it is.
+        damage: Damage,
         /// The file, with the place in it.
         what: String,
         /// What is wrong there.
@@ -55,7 +68,16 @@ pub enum ReadError {
 impl ReadError {
     /// Whether only this mask is lost, and those after it can be read.
     pub fn is_damage(&self) -> bool {
-        matches!(self, ReadError::Damaged { .. } | ReadError::Store(StoreError::Damaged { .. }))
+        self.damage().is_some()
+    }
+
+    /// What kind of damage it is, where only this mask is lost.
+    pub fn damage(&self) -> Option<Damage> {
+        match self {
+            ReadError::Damaged { damage, .. } => Some(*damage),
+            ReadError::Store(StoreError::Damaged { .. }) => Some(Damage::Unreadable),
+            _ => None,
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::ReadError;
 use super::masks::Reading;
+use super::{Damage, ReadError};
 use crate::mask::{Class, png};
 use crate::store::folder::CLASSES;
 use crate::store::index::INDEX;
@@ -62,7 +62,11 @@ impl FolderReader {
         self.line.clear();
         Some(match entry {
             Ok(entry) => Ok((number, entry)),
-            Err(error) => Err(damaged(format!("{}: line {}", self.index.display(), number + 1), error)),
+            Err(error) => Err(damaged(
+                Damage::Unreadable,
+                format!("{}: line {}", self.index.display(), number + 1),
+                error,
+            )),
         })
     }
 
@@ -72,15 +76,23 @@ impl FolderReader {
         let what = || format!("mask {sequence} ({})", path.display());
         // An index from elsewhere must not reach out of its folder.
         if Path::new(&entry.file).file_name() != Some(entry.file.as_ref()) {
-            return Err(damaged(what(), "the index names a file that is not in the folder"));
+            return Err(damaged(
+                Damage::Unreadable,
+                what(),
+                "the index names a file that is not in the folder",
+            ));
         }
-        let bytes = fs::read(&path).map_err(|error| damaged(what(), error))?;
-        let mask = png::read(Cursor::new(bytes)).map_err(|error| damaged(what(), error))?;
+        let bytes = fs::read(&path).map_err(|error| {
+            let gone = error.kind() == ErrorKind::NotFound;
+            damaged(if gone { Damage::Missing } else { Damage::Unreadable }, what(), error)
+        })?;
+        let mask =
+            png::read(Cursor::new(bytes)).map_err(|error| damaged(Damage::Unreadable, what(), error))?;
         if (mask.width, mask.height) != (entry.width, entry.height) {
             let (width, height) = (mask.width, mask.height);
             let reason =
                 format!("it is {width}x{height}, but the index says {}x{}", entry.width, entry.height);
-            return Err(damaged(what(), reason));
+            return Err(damaged(Damage::Different, what(), reason));
         }
         // Names say little of ids here, but the same counts in any order are the same mask for all that is known.
         let mut counted: Vec<u64> = mask.histogram().into_iter().filter(|&count| count > 0).collect();
@@ -88,10 +100,15 @@ impl FolderReader {
         counted.sort_unstable();
         listed.sort_unstable();
         if counted != listed {
-            return Err(damaged(what(), "its classes have other numbers of pixels than the index says"));
+            return Err(damaged(
+                Damage::Different,
+                what(),
+                "its classes have other numbers of pixels than the index says",
+            ));
         }
-        let time = Duration::try_from_secs_f64(entry.time_s)
-            .map_err(|_| damaged(what(), format!("its time of {} s is none", entry.time_s)))?;
+        let time = Duration::try_from_secs_f64(entry.time_s).map_err(|_| {
+            damaged(Damage::Unreadable, what(), format!("its time of {} s is none", entry.time_s))
+        })?;
         let meta = RecordMeta { frame: entry.frame, time, name: entry.name, ..RecordMeta::default() };
         Ok(StoredMask { sequence, meta, mask })
     }
@@ -157,6 +174,6 @@ impl Reading for FolderReader {
     }
 }
 
-fn damaged(what: String, reason: impl ToString) -> ReadError {
-    ReadError::Damaged { what, reason: reason.to_string() }
+fn damaged(damage: Damage, what: String, reason: impl ToString) -> ReadError {
+    ReadError::Damaged { damage, what, reason: reason.to_string() }
 }

@@ -26,6 +26,7 @@ pub(super) trait Reading: Iterator<Item = Result<StoredMask, ReadError>> {
 /// [`Masks::follow`]. After an error for which [`ReadError::is_damage`] holds, the masks behind the damage follow.
 pub struct Masks {
     folder: PathBuf,
+    is_segments: bool,
     reading: Box<dyn Reading>,
 }
 
@@ -44,16 +45,22 @@ impl Masks {
             }
             Err(source) => return Err(StoreError::disk("read", folder)(source).into()),
         }
-        let reading: Box<dyn Reading> = match folder.join(CLASSES).exists() {
-            true => Box::new(FolderReader::open(folder)?),
-            false => Box::new(SegmentsReader::open(folder)?),
+        let is_segments = !folder.join(CLASSES).exists();
+        let reading: Box<dyn Reading> = match is_segments {
+            false => Box::new(FolderReader::open(folder)?),
+            true => Box::new(SegmentsReader::open(folder)?),
         };
-        Ok(Masks { folder: path(), reading })
+        Ok(Masks { folder: path(), is_segments, reading })
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether they lie in segments, and not in a folder of pictures.
+    pub(in crate::store) fn is_segments(&self) -> bool {
+        self.is_segments
     }
 
     /// The classes of the model that made the last mask that was read; of the first one before that.

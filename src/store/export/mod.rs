@@ -26,16 +26,14 @@ mod selection;
 mod shares;
 mod sheet;
 mod time;
-mod verify;
 mod video;
 
-use std::path::Path;
+use std::path::{Component, Path};
 
-pub use error::{ExportError, ReadError};
+pub use error::{Damage, ExportError, ReadError};
 pub use frames::FrameFeed;
 pub use masks::Masks;
 pub use time::utc;
-pub use verify::{Verified, verify};
 
 use crate::mask::Class;
 use crate::store::StoredMask;
@@ -188,10 +186,31 @@ fn exporter(
     })
 }
 
-/// Whether `out` is the folder of the store itself or a file that lies in it.
+/// Whether `out` is the folder of the store itself or lies in it, there already or not.
 fn is_of_store(folder: &Path, out: &Path) -> bool {
-    let (Ok(folder), Ok(out)) = (folder.canonicalize(), out.canonicalize()) else { return false };
-    out == folder || out.parent() == Some(&folder)
+    let Ok(folder) = folder.canonicalize() else { return false };
+    // What is there, with links followed, and then the names of what is not.
+    let mut there = out;
+    let mut rest = Vec::new();
+    let mut place = loop {
+        let here = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        match (here.canonicalize(), there.parent(), there.components().next_back()) {
+            (Ok(place), ..) => break place,
+            (Err(_), Some(parent), Some(last)) => {
+                rest.push(last);
+                there = parent;
+            }
+            _ => return false,
+        }
+    };
+    for part in rest.into_iter().rev() {
+        match part {
+            Component::ParentDir => drop(place.pop()),
+            Component::Normal(name) => place.push(name),
+            _ => {}
+        }
+    }
+    place.starts_with(&folder)
 }
 
 #[cfg(test)]

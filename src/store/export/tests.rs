@@ -8,7 +8,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::frame::Frame;
 use crate::mask::{Mask, classes_from_names, png};
 use crate::store::segments::{StoreOptions, Sync};
-use crate::store::{Existing, MaskFolder, Record, RecordMeta, SegmentStore, read_index};
+use crate::store::{Existing, MaskFolder, Record, RecordMeta, SegmentStore, Verified, read_index, verify};
 
 fn mask(rows: &[&str]) -> Mask {
     let data = rows.concat().bytes().map(|digit| digit - b'0').collect();
@@ -195,6 +195,50 @@ fn a_sheet_shows_masks_in_their_colors() {
     assert!(text.filter(|&(x, y)| pixel(x, y) == [255; 3]).count() > 100);
 }
 
+/// No export of any format may lie in the folder that it is made of.
+#[test]
+fn the_stores_own_folder_is_refused() {
+    let (folder, path) = store();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    fs::create_dir(path.join("inside")).unwrap();
+    let place = |place: &str| folder.path().join(place);
+    let refused = [
+        "masks",
+        "masks/out",
+        "masks/inside/out",
+        "masks/new/out",
+        "link/out",
+        "none/../masks/out",
+        "masks/index.jsonl",
+    ];
+    let fine = ["out", "masks-2/out", "masks/../out2", "new/out"];
+    let formats = [Format::Png, Format::Coco, Format::Cvat, Format::Csv, Format::Sheet, Format::Y4m];
+    let mut wrong = Vec::new();
+    for format in formats {
+        for overwrite in [false, true] {
+            for out in refused {
+                let masks = Masks::open(&path).unwrap();
+                let options = Options { overwrite, ..Options::default() };
+                let result = export(masks, format, &place(out), options, &mut |_| ());
+                if !matches!(result, Err(ExportError::OwnStore { .. })) {
+                    wrong.push(format!("{format:?} into {out}: {result:?}"));
+                }
+            }
+        }
+        for out in fine {
+            let result =
+                export(Masks::open(&path).unwrap(), format, &place(out), Options::default(), &mut |_| ());
+            if matches!(result, Err(ExportError::OwnStore { .. })) {
+                wrong.push(format!("{format:?} into {out}: {result:?}"));
+            }
+        }
+    }
+    let names = fs::read_dir(&path).unwrap().count();
+    // Four masks, the index, the classes and the folder made here.
+    assert_eq!((names, wrong.join("\n")), (7, String::new()));
+}
+
 #[test]
 fn damaged_masks_are_told_and_passed_over() {
     let (folder, path) = store();
@@ -210,7 +254,16 @@ fn damaged_masks_are_told_and_passed_over() {
     };
     assert_eq!(
         verify(&path, &mut tell).unwrap(),
-        Verified { whole: 1, damaged: 3, missing: 0, torn_bytes: 0 }
+        Verified {
+            listed: 4,
+            whole: 1,
+            unreadable: 1,
+            different: 1,
+            missing: 1,
+            damaged: 3,
+            sequences: Some((3, 3)),
+            ..Verified::default()
+        }
     );
     assert_eq!(
         told,
@@ -469,7 +522,8 @@ fn segments_are_exported_verified_and_followed() {
 
     let mut told = 0;
     let verified = verify(&path, &mut |_| told += 1).unwrap();
-    assert_eq!(verified, Verified { whole: 305, ..Verified::default() });
+    let sequences = Some((0, 304));
+    assert_eq!(verified, Verified { listed: 305, whole: 305, sequences, ..Verified::default() });
     let mut segments: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
     segments.retain(|path| path.extension().is_some_and(|ending| ending == "seg"));
     segments.sort();
@@ -478,7 +532,7 @@ fn segments_are_exported_verified_and_followed() {
     bytes[middle] ^= 1;
     fs::write(&segments[1], bytes).unwrap();
     let verified = verify(&path, &mut |_| told += 1).unwrap();
-    assert_eq!((verified.whole, verified.damaged, verified.missing, told), (304, 1, 1, 1));
+    assert_eq!((verified.listed, verified.whole, verified.unreadable, told), (305, 304, 1, 1));
     let summary = run(&path, Format::Csv, &out, options(None, Some(301))).unwrap();
     assert_eq!((summary.masks, summary.damaged), (301, 1));
 }

@@ -5,8 +5,13 @@ use std::time::Duration;
 /// A day of store time.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Bytes that a journaling file system writes beside the data when a file that has grown is synced: on ext4 the
-/// journal's descriptor, the inode's block twice (journal and place) and the commit block.
+/// Bytes that a journaling file system is taken to write beside the data when a file that has grown, or a folder that
+/// has changed, is synced: on ext4 the journal's descriptor, the inode's block twice (journal and place) and the commit
+/// block.
+///
+/// What the store counts as written is whole blocks of data, headers, footers and padding included, and this for each
+/// sync, at a start too. It does not count what the file system writes for deletions (one segment at a time), nor what
+/// the card's own controller moves around.
 pub(super) const SYNC_BYTES: u64 = 4 * 4096;
 
 /// Counts the bytes of a day of store time.
@@ -23,6 +28,14 @@ impl Budget {
     /// A budget of which `spent` bytes are spent in the day that `now` is in.
     pub(super) fn new(limit: Option<u64>, now: Duration, spent: u64) -> Budget {
         Budget { limit, day: day(now), spent, refused_in: None }
+    }
+
+    /// Goes on with another limit; what was spent stays spent.
+    pub(super) fn set_limit(&mut self, limit: Option<u64>) {
+        if limit.is_none_or(|limit| self.limit.is_some_and(|old| limit > old)) {
+            self.refused_in = None;
+        }
+        self.limit = limit;
     }
 
     /// Begins a new day if it is time to.

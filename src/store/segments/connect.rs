@@ -8,10 +8,11 @@ use super::age::StoreTime;
 use super::budget::{Budget, SYNC_BYTES, day_start};
 use super::footer::TAIL_BYTES;
 use super::format::{BLOCK, segment_name};
+use super::opened::{OpenTail, Opened};
 use super::recover::{Recovered, Recovery, Unrecovered, recover};
 use super::status::WaitReason;
 use super::volume::{Folder, OpenError};
-use super::writer::{OpenTail, Opened, SegmentStore, Wait};
+use super::writer::{SegmentStore, Wait};
 use crate::store::StoreError;
 
 /// First and longest pause between two tries to open the folder again.
@@ -97,6 +98,7 @@ impl SegmentStore {
                 Trouble::Wrong(StoreError::disk("take up the store in", &self.path)(error))
             }
             Unrecovered::Io(error) => error.into(),
+            Unrecovered::Pictures => Trouble::Wrong(StoreError::Pictures { folder: self.path.clone() }),
             Unrecovered::Version(first, version) => {
                 Trouble::Wrong(StoreError::Version { path: self.path.join(segment_name(first)), version })
             }
@@ -106,9 +108,10 @@ impl SegmentStore {
 
     /// Goes on after what was found.
     fn take_up(&mut self, folder: Box<dyn Folder>, recovered: Recovered) -> Result<Recovery, WaitReason> {
-        let Recovered { id, segments, tail, last, found, report } = recovered;
+        let Recovered { id, segments, tail, last, found, report, written_bytes } = recovered;
         if self.id != Some(id) {
             if self.id.is_some() {
+                self.counts.other_stores += 1;
                 self.tell(StoreEvent::OtherStore);
             }
             self.id = Some(id);
@@ -119,6 +122,9 @@ impl SegmentStore {
             let spent = today.map_or(0, |last| last.written_today_bytes + BLOCK + SYNC_BYTES);
             self.budget = Budget::new(self.options.write_bytes_per_day, now, spent);
         }
+        self.spend(written_bytes);
+        self.counts.torn_bytes += report.torn_bytes;
+        (self.counts.damaged_bytes, self.counts.foreign) = (report.damaged_bytes, report.foreign);
         // What is cut has been cut; what is in memory is written behind it.
         self.expected = None;
         self.counts.listed += found.len() as u64;

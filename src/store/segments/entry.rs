@@ -5,8 +5,7 @@ use std::io::Cursor;
 use super::age::Stamp;
 use super::format::{Fields, RECORD_MARK, is_whole, nanoseconds};
 use super::header::cut;
-use super::rle;
-use crate::mask::{Class, Mask, png};
+use crate::mask::{Class, Mask, png, rle};
 use crate::store::{RecordMeta, Throttle};
 
 /// Most pixels of a mask, four times as many as the largest camera of a small board has.
@@ -15,7 +14,8 @@ pub(super) const PIXELS_MAX: u64 = 1 << 26;
 pub(super) const HEAD_BYTES: usize = 20;
 /// Bytes before the frame's name.
 const FIXED: usize = HEAD_BYTES + Stamp::BYTES + 68;
-const RECORD_BYTES_MIN: usize = FIXED + 4;
+/// Shortest record.
+pub(super) const RECORD_BYTES_MIN: usize = FIXED + 4;
 /// Runs of single pixels take two bytes each; the rest is names and counts.
 const RECORD_BYTES_MAX: usize = 2 * PIXELS_MAX as usize + (1 << 16);
 
@@ -75,7 +75,7 @@ pub(super) fn encode(
         out.extend((pixels as u32).to_le_bytes());
     }
     match encoding {
-        Encoding::Rle => rle::encode(&mask.data, out),
+        Encoding::Rle => rle::encode_runs(&mask.data, out),
         Encoding::Png => {
             if let Err(error) = png::write(&mut *out, mask, classes) {
                 out.truncate(start);
@@ -182,7 +182,7 @@ impl Entry<'_> {
         let data = match self.encoding {
             Encoding::Rle => {
                 let pixels = self.width as usize * self.height as usize;
-                rle::decode(self.payload, pixels).ok_or("its runs do not fill the mask")?
+                rle::decode_runs(self.payload, pixels).ok_or("its runs do not fill the mask")?
             }
             Encoding::Png => {
                 // Width and height in the PNG's own header, before its decoder makes room for them.

@@ -2,16 +2,50 @@
 
 use super::age::Stamp;
 use super::entry::Entry;
-use super::format::{FOOTER_END, FOOTER_MARK, Fields, is_whole, padding};
+use super::format::{FOOTER_END, FOOTER_MARK, Fields, StoreId, VERSION, is_whole, padding};
 
 /// Every so many records the index has an entry.
 const INDEX_STEP: u64 = 64;
 /// Bytes before the index entries.
 const FIXED: usize = 76;
-/// Bytes after them: checksum, length, mark.
+/// Bytes of an [`Owner`], after the index entries.
+const OWNER_BYTES: usize = 32;
+/// Bytes at the end: checksum, length, mark.
 pub(super) const TAIL_BYTES: usize = 12;
 /// Longest footer; a segment of 1 GiB of the smallest records has a shorter one.
 const FOOTER_BYTES_MAX: usize = 8 << 20;
+
+/// Whose a segment is, said a second time: the footer alone tells it, and a damaged header does not hide it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    /// The version of the format.
+    pub version: u16,
+    pub id: StoreId,
+    /// The sequence number that the store had reached when it began the segment: where no segment before this one
+    /// reaches it, one is missing.
+    pub follows: u64,
+}
+
+impl Owner {
+    pub(super) fn new(id: StoreId, follows: u64) -> Owner {
+        Owner { version: VERSION, id, follows }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.version.to_le_bytes());
+        out.extend([0; 6]);
+        out.extend(self.id);
+        out.extend(self.follows.to_le_bytes());
+    }
+
+    /// `None` where there are zeros: earlier programs did not write it.
+    fn parse(fields: &mut Fields<'_>) -> Option<Owner> {
+        let version = fields.u16()?;
+        fields.bytes(6)?;
+        let owner = Owner { version, id: fields.array()?, follows: fields.u64()? };
+        (owner.version > 0).then_some(owner)
+    }
+}
 
 /// What a footer says, and the writer keeps of an open segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +59,7 @@ pub(super) struct Summary {
     pub last_wall_us: i64,
     /// Sequence number and offset of every 64th record.
     pub index: Vec<(u64, u64)>,
+    pub owner: Option<Owner>,
 }
 
 impl Summary {
@@ -45,7 +80,7 @@ impl Summary {
     /// Appends the footer to `out`, whose end is at `offset` in the file.
     pub(super) fn encode(&self, offset: u64, out: &mut Vec<u8>) {
         let start = out.len();
-        let least = FIXED + 16 * self.index.len() + TAIL_BYTES;
+        let least = FIXED + 16 * self.index.len() + OWNER_BYTES + TAIL_BYTES;
         let length = least + padding(offset + least as u64) as usize;
         out.extend(FOOTER_MARK);
         out.extend((length as u32).to_le_bytes());
@@ -58,6 +93,9 @@ impl Summary {
         for (sequence, offset) in &self.index {
             out.extend(sequence.to_le_bytes());
             out.extend(offset.to_le_bytes());
+        }
+        if let Some(owner) = &self.owner {
+            owner.encode(out);
         }
         out.resize(start + length - TAIL_BYTES, 0);
         let checksum = crc32fast::hash(&out[start..]);
@@ -83,10 +121,14 @@ impl Summary {
             first_wall_us: fields.i64()?,
             last_wall_us: fields.i64()?,
             index: Vec::new(),
+            owner: None,
         };
         for _ in 0..fields.u32()? {
             summary.index.push((fields.u64()?, fields.u64()?));
         }
+        // Before the checksum.
+        fields.0 = fields.0.split_last_chunk::<4>()?.0;
+        summary.owner = Owner::parse(&mut fields);
         Some(summary)
     }
 }
@@ -114,7 +156,8 @@ mod tests {
 
     fn summary(entries: u64) -> Summary {
         let index = (0..entries).map(|i| (10 + 64 * i, 5000 * i)).collect();
-        Summary { records: 64 * entries, last: 900, first_wall_us: -3, index, ..Summary::default() }
+        let owner = entries.is_multiple_of(2).then(|| Owner::new(*b"0123456789abcdef", 7));
+        Summary { records: 64 * entries, last: 900, first_wall_us: -3, index, owner, ..Summary::default() }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The bytes of a segment file, and what its parts share.
 //!
-//! A store is a folder. It holds `store.id`, one line of text (`sedge store 1 ` and 32 hexadecimal digits, the store's
-//! id), and segments, whose names are the sequence number of their first record in 16 decimal digits and `.seg`.
+//! A store is a folder. It holds `store.id`, one line of text (`sedge store 1 `, 32 hexadecimal digits, the store's id,
+//! a space, and 8 more, the checksum of the line before that space; earlier programs left the last two out), and segments, whose names are the sequence number of their first record in 16 decimal digits and `.seg`.
 //! Files that end in `.new` are unfinished and mean nothing. A segment is a header, records, and, once it is sealed, a
 //! footer. All numbers are little-endian. Checksums are CRC-32 as in PNG and gzip (IEEE 802.3). Texts are UTF-8.
 //!
@@ -74,6 +74,10 @@
 //! | 64 | 8 | wall time of capture of the last record |
 //! | 72 | 4 | number *i* of index entries |
 //! | 76 | 16 *i* | for every 64th record from the first: its sequence number (8), its offset in the file (8) |
+//! | | 2 | version of the format; 0 in segments of earlier programs, which have zeros from here on |
+//! | | 6 | 0 |
+//! | | 16 | id of the store |
+//! | | 8 | sequence number that the store had reached when it began the segment |
 //! | | | zeros |
 //! | *f* - 12 | 4 | checksum of the bytes before |
 //! | *f* - 8 | 4 | length *f* of the footer |
@@ -126,16 +130,22 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 /// The text of the file with the store's id.
 pub(super) fn id_text(id: &StoreId) -> String {
     let digits: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{ID_PREFIX}{digits}\n")
+    let line = format!("{ID_PREFIX}{digits}");
+    format!("{line} {:08x}\n", crc32fast::hash(line.as_bytes()))
 }
 
-/// The id in such a text.
-pub(super) fn parse_id(text: &[u8]) -> Option<StoreId> {
-    let digits = std::str::from_utf8(text).ok()?.strip_prefix(ID_PREFIX)?.strip_suffix('\n')?;
-    if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+/// The id in such a text, and whether a checksum vouches for it.
+pub(super) fn parse_id(text: &[u8]) -> Option<(StoreId, bool)> {
+    let line = std::str::from_utf8(text).ok()?.strip_suffix('\n')?;
+    let (digits, rest) = line.strip_prefix(ID_PREFIX)?.split_at_checked(32)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
+    let id = u128::from_str_radix(digits, 16).ok()?.to_be_bytes();
+    match rest {
+        "" => Some((id, false)),
+        _ => (id_text(&id).as_bytes() == text).then_some((id, true)),
+    }
 }
 
 /// Bytes from `length` up to the next multiple of [`BLOCK`].
@@ -222,9 +232,14 @@ mod tests {
     fn ids_as_text() {
         let id = *b"0123456789abcdef";
         let text = id_text(&id);
-        assert_eq!(parse_id(text.as_bytes()), Some(id));
+        assert_eq!(parse_id(text.as_bytes()), Some((id, true)));
+        assert_eq!(parse_id(b"sedge store 1 30313233343536373839616263646566\n"), Some((id, false)));
         let wrong = ["", "sedge store 1 12\n", "sedge store 2 30313233343536373839616263646566\n"];
         assert!(wrong.iter().all(|text| parse_id(text.as_bytes()).is_none()));
-        assert_eq!(parse_id(&text.as_bytes()[..20]), None);
+        for at in 0..text.len() {
+            let mut damaged = text.clone().into_bytes();
+            damaged[at] ^= 1;
+            assert_eq!((parse_id(&damaged), parse_id(&text.as_bytes()[..at])), (None, None), "byte {at}");
+        }
     }
 }

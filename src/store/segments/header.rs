@@ -7,7 +7,7 @@ const MAGIC: [u8; 8] = *b"SEDGESEG";
 /// Bytes before the classes.
 const FIXED: usize = 42;
 /// Longest header: 256 classes with names of 1024 bytes fit.
-pub(super) const HEADER_BYTES_MAX: usize = 512 * 1024;
+const HEADER_BYTES_MAX: usize = 512 * 1024;
 /// Longest name of a class or a frame in bytes; longer ones are cut.
 pub(super) const NAME_BYTES_MAX: usize = 1024;
 
@@ -61,7 +61,7 @@ impl Header {
     }
 
     /// The version and the length that the first bytes tell.
-    fn length(bytes: &[u8]) -> Option<(u16, usize)> {
+    pub(super) fn length(bytes: &[u8]) -> Option<(u16, usize)> {
         let mut fields = Fields(bytes);
         if fields.array()? != MAGIC {
             return None;

@@ -1,6 +1,6 @@
 //! The durable mask store of a field camera: records in segments that survive power cuts, full disks and pulled cards.
 //!
-//! [`SegmentStore`] writes, [`read_store`] reads, [`verify`] checks. [`mod@format`] describes the bytes, so
+//! [`SegmentStore`] writes, [`read_store`] reads, [`verify_segments`] checks. [`mod@format`] describes the bytes, so
 //! that a reader can be written from it.
 //!
 //! # The promise
@@ -16,6 +16,13 @@
 //! 4. After a failed write or sync the records stay in memory, the file is given up, and the folder is opened anew with
 //!    growing pauses (1 s to 60 s). What was not promised is then cut and written again, since after a failed sync the
 //!    system may forget what it still shows.
+//!
+//! # Identity
+//!
+//! A store has an id, which is in the file `store.id` with a checksum, in the header of each segment and in its footer.
+//! Where the file is damaged or gone, the id that most segments bear is the store's, and the next writer puts the file
+//! there again. Segments of another id are never read, written or deleted; they are counted and told, and
+//! [`verify_segments`] finds a store with them wanting.
 //!
 //! # Time
 //!
@@ -36,15 +43,18 @@ mod batch;
 mod budget;
 mod connect;
 mod entry;
+mod flush;
 mod footer;
 pub mod format;
 mod header;
+mod identity;
+mod look;
+mod opened;
 mod options;
 mod quota;
 mod reader;
 mod real;
 mod recover;
-mod rle;
 mod scan;
 mod status;
 mod verify;
@@ -52,16 +62,17 @@ mod volume;
 mod writer;
 
 #[cfg(test)]
-mod simulated;
+pub(crate) mod simulated;
 #[cfg(test)]
 mod tests;
 
 pub use entry::Encoding;
+pub use identity::IdFile;
 pub use options::{StoreOptions, Sync, TICK_MAX};
 pub use reader::{StoreReader, StoredMask, read_store};
 pub use real::RealVolume;
 pub use recover::Recovery;
 pub use status::{StoreEvent, StoreState, StoreStatus, Stored, WaitReason};
-pub use verify::{Report, verify, verify_on};
+pub use verify::verify_segments;
 pub use volume::{Appender, Content, Folder, MountRule, OpenError, Volume};
 pub use writer::SegmentStore;

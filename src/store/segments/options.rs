@@ -65,8 +65,11 @@ impl Default for StoreOptions {
 }
 
 impl StoreOptions {
-    /// Checks what does not depend on the disk.
-    pub(super) fn check(&self, folder: &Path) -> Result<(), StoreError> {
+    /// Checks what does not depend on the disk, for a store in `folder`.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`].
+    pub fn check(&self, folder: &Path) -> Result<(), StoreError> {
         let wrong = |setting, reason: &str| Err(StoreError::Setting { setting, reason: reason.to_owned() });
         if !(4096..=1 << 30).contains(&self.segment_bytes) {
             return wrong("segment_bytes", "use 4096 bytes to 1 GiB");

@@ -15,6 +15,8 @@ pub(super) struct Size {
 /// The situation before a write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Situation {
+    /// Bytes of all sealed segments.
+    pub closed_bytes: u64,
     /// Bytes of the open segment.
     pub open_bytes: u64,
     /// Bytes about to be written.
@@ -38,16 +40,16 @@ pub(super) struct Plan {
 /// far as the store itself causes it: by about as many bytes as it is about to write, so that a full card goes on as a
 /// ring, while another program's file never costs masks: if that is not enough, there is no room.
 pub(super) fn plan(
-    segments: impl Iterator<Item = Size> + Clone,
+    segments: impl ExactSizeIterator<Item = Size> + Clone,
     situation: Situation,
     options: &StoreOptions,
 ) -> Plan {
-    let Situation { open_bytes, needed, free, now } = situation;
+    let Situation { closed_bytes, open_bytes, needed, free, now } = situation;
     // The newest segment tells the next sequence number, so it stays until there is an open one.
-    let deletable = segments.clone().count().saturating_sub(usize::from(open_bytes == 0));
+    let deletable = segments.len().saturating_sub(usize::from(open_bytes == 0));
     let age = |segment: &Size| now.saturating_sub(segment.store_time);
     let too_old = |segment: &Size| options.max_age.is_some_and(|most| age(segment) > most);
-    let mut total: u64 = open_bytes + needed + segments.clone().map(|segment| segment.bytes).sum::<u64>();
+    let mut total = open_bytes + needed + closed_bytes;
     let mut freed = 0;
     let mut delete = 0;
     for segment in segments.clone().take(deletable) {
@@ -86,7 +88,8 @@ mod tests {
     fn what_is_deleted() {
         const MB: u64 = 1 << 20;
         // Six sealed segments of 16 MB each, one stored every 100 s; it is 600 s; 8 MB are in the open one.
-        let segments = (0..6).map(|i| Size { bytes: 16 * MB, store_time: Duration::from_secs(100 * i) });
+        let segments =
+            (0..6_u8).map(|i| Size { bytes: 16 * MB, store_time: Duration::from_secs(100 * u64::from(i)) });
         // Name, max_bytes, max_age, min_free, needed, free (MB), expected.
         type Case = (&'static str, Option<u64>, Option<u64>, u64, u64, u64, (usize, bool));
         let cases: [Case; 13] = [
@@ -113,6 +116,7 @@ mod tests {
                 ..StoreOptions::default()
             };
             let situation = Situation {
+                closed_bytes: 6 * 16 * MB,
                 open_bytes: 8 * MB,
                 needed: needed * MB,
                 free: free * MB,
@@ -128,7 +132,8 @@ mod tests {
 
     #[test]
     fn nothing_left_to_delete() {
-        let situation = Situation { open_bytes: 0, needed: 10, free: 5, now: Duration::ZERO };
+        let situation =
+            Situation { closed_bytes: 0, open_bytes: 0, needed: 10, free: 5, now: Duration::ZERO };
         let plan = plan(std::iter::empty(), situation, &StoreOptions::default());
         assert_eq!(plan, Plan { delete: 0, room: false });
     }

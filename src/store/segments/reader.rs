@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
-use super::format::{ID_FILE, StoreId, first_of, parse_id, segment_name};
+use super::format::{ID_FILE, StoreId, first_of, segment_name};
 use super::header::NoHeader;
+use super::identity::{self, IdFile};
 use super::real::RealVolume;
 use super::scan::{Scanner, Step, read_footer, read_header};
 use super::volume::{Folder, MountRule, OpenError, Volume};
@@ -40,7 +41,11 @@ pub fn read_store(folder: &Path) -> Result<StoreReader, StoreError> {
 pub struct StoreReader {
     folder: Box<dyn Folder>,
     path: PathBuf,
+    /// `None` where nothing tells it; then every segment is read.
     id: Option<StoreId>,
+    id_file: IdFile,
+    /// Segments of other stores that were passed over.
+    foreign: u64,
     /// First sequence numbers of the segments that are still to be read, in order.
     ahead: VecDeque<u64>,
     current: Option<Current>,
@@ -68,11 +73,12 @@ impl StoreReader {
             OpenError::Io(source) => StoreError::disk("open", path)(source),
             OpenError::NotMounted(_) => no_store(path),
         })?;
-        let id = read_id(&*folder).map_err(StoreError::disk("read", &path.join(ID_FILE)))?;
         let mut reader = StoreReader {
             folder,
             path: path.to_owned(),
-            id,
+            id: None,
+            id_file: IdFile::Whole,
+            foreign: 0,
             ahead: VecDeque::new(),
             current: None,
             classes: Vec::new(),
@@ -80,8 +86,11 @@ impl StoreReader {
             torn_bytes: 0,
         };
         reader.refresh()?;
-        if reader.ahead.is_empty() && id.is_none() {
-            return Err(no_store(path));
+        let found = identity::find(&*reader.folder, reader.ahead.make_contiguous());
+        match found.map_err(StoreError::disk("read", &path.join(ID_FILE)))? {
+            Some(found) => (reader.id, reader.id_file) = (Some(found.id), found.file),
+            None if reader.ahead.is_empty() => return Err(no_store(path)),
+            None => {}
         }
         // The classes are known before the first mask is asked for.
         reader.open_next()?;
@@ -102,6 +111,16 @@ impl StoreReader {
     /// Bytes at the end of the last segment that are no whole record, as far as it has been read.
     pub fn torn_bytes(&self) -> u64 {
         self.torn_bytes
+    }
+
+    /// How the file with the store's id was when the store was opened.
+    pub fn id_file(&self) -> IdFile {
+        self.id_file
+    }
+
+    /// Segments of other stores in the folder that were passed over so far.
+    pub fn foreign(&self) -> u64 {
+        self.foreign
     }
 
     /// Looks for masks that were added since; the iterator goes on with them.
@@ -160,7 +179,10 @@ impl StoreReader {
             };
             let header = read_header(&*content).map_err(StoreError::disk("read", &path))?;
             match header {
-                Ok((header, _)) if self.id.is_some_and(|id| id != header.id) => continue,
+                Ok((header, _)) if self.id.is_some_and(|id| id != header.id) => {
+                    self.foreign += 1;
+                    continue;
+                }
                 Ok((header, length)) => {
                     self.classes = header.classes;
                     let scanner = Scanner::new(content, length as u64);
@@ -170,6 +192,11 @@ impl StoreReader {
                 // Its records may still be whole; their classes are taken to be those of the segment before. The
                 // header is told as damage when the iterator meets it.
                 Err(NoHeader::Damaged) => {
+                    let owner = identity::owner(&*content).map_err(StoreError::disk("read", &path))?;
+                    if owner.is_some() && self.id.is_some() && owner != self.id {
+                        self.foreign += 1;
+                        continue;
+                    }
                     self.current = Some(Current { first, scanner: Scanner::new(content, 0), done: false });
                 }
             }
@@ -247,16 +274,4 @@ impl Iterator for StoreReader {
 
 fn no_store(path: &Path) -> StoreError {
     StoreError::NoStore { folder: path.to_owned() }
-}
-
-/// The store's id, if the file with it is there and whole.
-pub(super) fn read_id(folder: &dyn Folder) -> io::Result<Option<StoreId>> {
-    let content = match folder.read(ID_FILE) {
-        Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut text = [0; 64];
-    let read = content.read_at(0, &mut text)?;
-    Ok(parse_id(&text[..read]))
 }

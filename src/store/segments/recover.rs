@@ -1,22 +1,23 @@
 //! Takes up a store: finds its segments, scans those without a footer, cuts what a power cut tore.
 
-use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use super::age::Stamp;
 use super::batch::{BATCH_BYTES_MAX, Batch};
+use super::budget::SYNC_BYTES;
 use super::entry::{self, Entry};
-use super::footer::Summary;
-use super::format::{
-    BLOCK, ID_FILE, StoreId, UNFINISHED, first_of, id_text, is_unfinished, padding, segment_name,
-};
-use super::header::{Header, NoHeader};
+use super::footer::{Owner, Summary};
+use super::format::{BLOCK, ID_FILE, StoreId, UNFINISHED, first_of, is_unfinished, padding, segment_name};
+use super::header::Header;
+use super::identity::{self, IdFile};
+use super::look::{Look, look};
+use super::opened::Closed;
 use super::quota::Size;
-use super::reader::read_id;
-use super::scan::{Scanner, Step, read_footer, read_header};
+use super::scan::{Scanner, Step};
 use super::volume::{Appender, Folder};
 use crate::mask::Class;
+use crate::store::folder::CLASSES;
+use crate::store::index::INDEX;
 
 /// What was found in the folder when the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,14 +35,41 @@ pub struct Recovery {
     /// Files named as segments that are none of this store: of another store, or with a damaged header. They are left
     /// as they are.
     pub foreign: u64,
+    /// How the file with the store's id was; where it was missing or damaged it has been written anew by what the
+    /// segments say.
+    pub id_file: IdFile,
     /// Sequence number that the next record gets.
     pub next_sequence: u64,
+}
+
+impl Recovery {
+    /// What was found wrong and mended, in words; `None` where all was as it should be.
+    pub fn trouble(&self) -> Option<String> {
+        let mut found = Vec::new();
+        match self.id_file {
+            IdFile::Whole | IdFile::Unchecked => {}
+            IdFile::Missing => found.push("store.id was missing and is written again".to_owned()),
+            IdFile::Damaged => found.push("store.id was damaged and is written again".to_owned()),
+        }
+        if self.torn_bytes > 0 {
+            found.push(format!("{} bytes that a power cut tore are cut off", self.torn_bytes));
+        }
+        if self.damaged_bytes > 0 {
+            found.push(format!("{} damaged bytes are left as they are", self.damaged_bytes));
+        }
+        if self.foreign > 0 {
+            found.push(format!("{} files are no segments of this store and are left alone", self.foreign));
+        }
+        (!found.is_empty()).then(|| found.join("; "))
+    }
 }
 
 /// A segment as the writer remembers it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub first: u64,
+    /// The number after its last record.
+    pub end: u64,
     pub records: u64,
     pub size: Size,
     pub first_wall_us: i64,
@@ -52,6 +80,7 @@ impl Segment {
     pub(super) fn new(first: u64, summary: &Summary, bytes: u64) -> Segment {
         Segment {
             first,
+            end: if summary.records > 0 { summary.last + 1 } else { first },
             records: summary.records,
             size: Size { bytes, store_time: summary.stamp.store_time },
             first_wall_us: summary.first_wall_us,
@@ -81,14 +110,15 @@ pub(super) struct Expected {
 /// A store that has been taken up.
 pub(super) struct Recovered {
     pub id: StoreId,
-    /// Closed segments, in order.
-    pub segments: VecDeque<Segment>,
+    pub segments: Closed,
     pub tail: Option<Tail>,
     /// What was noted with the newest record; of no meaning where a write is expected.
     pub last: Option<Stamp>,
     /// Records of the batch that are on the medium.
     pub found: Vec<(u64, u32)>,
     pub report: Recovery,
+    /// Bytes that taking it up has written, with what the file system adds.
+    pub written_bytes: u64,
 }
 
 /// Why a store cannot be taken up.
@@ -97,6 +127,8 @@ pub(super) enum Unrecovered {
     Io(io::Error),
     /// A segment of a later program: its first record, its version.
     Version(u64, u16),
+    /// The folder is that of a run that stores pictures.
+    Pictures,
 }
 
 impl From<io::Error> for Unrecovered {
@@ -117,47 +149,50 @@ pub(super) fn recover(
     for name in names.iter().filter(|name| is_unfinished(name)) {
         folder.remove(name)?;
     }
+    // Readers take such a folder for one of pictures, so that segments in it would not be seen.
+    let is = |wanted: &str| names.iter().any(|name| name == wanted);
+    if !is(ID_FILE) && (is(CLASSES) || is(INDEX)) {
+        return Err(Unrecovered::Pictures);
+    }
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| first_of(name)).collect();
     firsts.sort_unstable();
-    let id = take_up_id(folder, &firsts)?;
+    let (id, id_file, id_bytes) = identity::take_up(folder, &firsts)?;
     let mut recovered = Recovered {
         id,
-        segments: VecDeque::new(),
+        segments: Closed::default(),
         tail: None,
         last: None,
         found: Vec::new(),
-        report: Recovery::default(),
+        report: Recovery { id_file, ..Recovery::default() },
+        written_bytes: id_bytes,
     };
     let mut next = 0;
     let mut unsealed = None;
     for &first in &firsts {
-        // Only the last segment is open; one before it without a footer is damaged, and closed.
-        if let Some(scanned) = unsealed.take() {
-            close(&mut recovered, scanned);
-        }
         next = next.max(first);
         let content = folder.read(&segment_name(first))?;
-        let (header, start) = match read_header(&*content)? {
-            Ok((header, start)) if header.id == id => (header, start as u64),
-            Err(NoHeader::Version(version)) => return Err(Unrecovered::Version(first, version)),
-            other => {
-                // Its numbers stay taken all the same.
-                let start = other.map_or(0, |(_, start)| start as u64);
-                let scanned = scan(Scanner::new(content, start), None, &Batch::default())?;
-                next = next.max(first + 1).max(scanned.summary.last + 1);
+        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
+        let look = look(&*content, first, id, promised.is_some())?;
+        // Only the last segment is open; one before it without a footer is damaged, and closed.
+        if !matches!(look, Look::Foreign { may_be_own: false, .. })
+            && let Some(scanned) = unsealed.take()
+        {
+            close(&mut recovered, scanned);
+        }
+        let (header, start) = match look {
+            Look::Sealed(summary) => {
+                next = next.max(summary.last + 1);
+                recovered.last = Some(summary.stamp);
+                recovered.segments.push_back(Segment::new(first, &summary, content.length()?));
+                continue;
+            }
+            Look::Unsealed(header, start) => (header, start as u64),
+            Look::Foreign { end, .. } => {
+                next = next.max(end);
                 recovered.report.foreign += 1;
                 continue;
             }
         };
-        let promised = expected.filter(|expected| expected.id == id && expected.first == first);
-        // A footer that was written when the last sync failed proves nothing.
-        let footer = if promised.is_none() { read_footer(&*content)? } else { None };
-        if let Some(summary) = footer {
-            next = next.max(summary.last + 1);
-            recovered.last = Some(summary.stamp);
-            recovered.segments.push_back(Segment::new(first, &summary, content.length()?));
-            continue;
-        }
         let bytes = content.length()?;
         let scanned = scan(Scanner::new(content, start), promised.map(|promised| promised.bytes), batch)?;
         if scanned.summary.records > 0 {
@@ -254,6 +289,8 @@ fn open_tail(
     let Unsealed { header, start, bytes, promised, mut scanned } = unsealed;
     let name = segment_name(header.first);
     let mut next = next;
+    let follows = recovered.segments.back().map_or(header.first, |before| before.end);
+    let owner = Some(Owner::new(header.id, follows));
     if let Some(promised) = promised.filter(|promised| !scanned.strange && promised.bytes <= bytes) {
         scanned.summary = scanned.promised.unwrap_or(scanned.summary);
         scanned.end = promised.bytes;
@@ -268,8 +305,10 @@ fn open_tail(
     if scanned.damaged_bytes > 0 && promised.is_none() {
         match write_anew(folder, &header, start) {
             Ok((summary, whole)) => {
+                let summary = Summary { owner, ..summary };
                 recovered.report.torn_bytes += scanned.damaged_bytes + (bytes - scanned.end);
                 recovered.found.extend(scanned.found);
+                recovered.written_bytes += whole + 2 * SYNC_BYTES;
                 let file = folder.append(&name)?;
                 let (first, classes) = (header.first, header.classes);
                 recovered.tail = Some(Tail { first, file, bytes: whole, summary, classes });
@@ -292,11 +331,15 @@ fn open_tail(
     if pad > 0 {
         file.append(&[0; BLOCK as usize][..pad as usize])?;
     }
+    if pad > 0 || end < bytes {
+        recovered.written_bytes += BLOCK + SYNC_BYTES;
+    }
     // Also where nothing was cut: records that were not yet synced are promised from here on.
     file.sync()?;
     recovered.report.damaged_bytes += scanned.damaged_bytes;
     recovered.found.extend(scanned.found);
-    let (bytes, summary, classes) = (end + pad, scanned.summary, header.classes);
+    let summary = Summary { owner, ..scanned.summary };
+    let (bytes, classes) = (end + pad, header.classes);
     recovered.tail = Some(Tail { first: header.first, file, bytes, summary, classes });
     Ok(next)
 }
@@ -336,32 +379,4 @@ fn write_anew(folder: &mut dyn Folder, header: &Header, start: u64) -> io::Resul
     folder.rename(&unfinished, &name)?;
     folder.sync()?;
     Ok((summary, written))
-}
-
-/// The store's id: that of its file, else that of the newest segment, else a new one. The file is there afterwards.
-fn take_up_id(folder: &mut dyn Folder, firsts: &[u64]) -> io::Result<StoreId> {
-    if let Some(id) = read_id(folder)? {
-        return Ok(id);
-    }
-    let mut found = None;
-    for &first in firsts.iter().rev() {
-        if let Ok((header, _)) = read_header(&*folder.read(&segment_name(first))?)? {
-            found = Some(header.id);
-            break;
-        }
-    }
-    let id = found.unwrap_or_else(new_id);
-    let unfinished = format!("{ID_FILE}{UNFINISHED}");
-    let mut file = folder.create(&unfinished)?;
-    file.append(id_text(&id).as_bytes())?;
-    file.sync()?;
-    folder.rename(&unfinished, ID_FILE)?;
-    folder.sync()?;
-    Ok(id)
-}
-
-/// An id that no other store has; it need not be secret.
-fn new_id() -> StoreId {
-    let random = || u128::from(RandomState::new().hash_one(0));
-    (random() << 64 | random()).to_be_bytes()
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::entry;
 use super::footer;
 use super::format::{BLOCK, RECORD_MARK};
-use super::header::{HEADER_BYTES_MAX, Header, NoHeader};
+use super::header::{Header, NoHeader};
 use super::volume::Content;
 
 /// Bytes that are looked through at a time.
@@ -34,31 +34,31 @@ pub(super) struct Scanner {
 
 /// Reads a segment's header.
 pub(super) fn read_header(content: &dyn Content) -> io::Result<Result<(Header, usize), NoHeader>> {
-    let length = content.length()?.min(HEADER_BYTES_MAX as u64) as usize;
+    let mut start = vec![0; BLOCK as usize];
+    let read = content.read_at(0, &mut start)?;
+    start.truncate(read);
     // Nearly always a block is enough.
-    for bytes in [length.min(BLOCK as usize), length] {
-        let mut start = vec![0; bytes];
+    if let Some(bytes) = Header::length(&start).map(|(_, bytes)| bytes).filter(|&bytes| bytes > read) {
+        start.resize(bytes, 0);
         let read = content.read_at(0, &mut start)?;
         start.truncate(read);
-        let parsed = Header::parse(&start);
-        if !matches!(parsed, Err(NoHeader::Damaged)) || bytes == length {
-            return Ok(parsed);
-        }
     }
-    Ok(Err(NoHeader::Damaged))
+    Ok(Header::parse(&start))
 }
 
 /// Reads the footer at the end of a segment, if it is sealed.
 pub(super) fn read_footer(content: &dyn Content) -> io::Result<Option<footer::Summary>> {
     let length = content.length()?;
-    let mut end = [0; 8];
-    let Some(from) = length.checked_sub(8) else {
+    // Nearly always the last block holds all of it.
+    let mut end = vec![0; length.min(BLOCK) as usize];
+    let read = content.read_at(length - end.len() as u64, &mut end)?;
+    let bytes = end[..read].last_chunk::<8>().and_then(|last| footer::length_at_end(last));
+    let Some(bytes) = bytes.filter(|&bytes| bytes as u64 <= length) else {
         return Ok(None);
     };
-    content.read_at(from, &mut end)?;
-    let Some(bytes) = footer::length_at_end(&end).filter(|&bytes| bytes as u64 <= length) else {
-        return Ok(None);
-    };
+    if let Some(from) = read.checked_sub(bytes) {
+        return Ok(footer::Summary::parse(&end[from..read]));
+    }
     let mut whole = vec![0; bytes];
     let read = content.read_at(length - bytes as u64, &mut whole)?;
     Ok(footer::Summary::parse(&whole[..read]))

@@ -139,7 +139,8 @@ pub struct StoreStatus {
     pub bytes: u64,
     /// Segments in the folder.
     pub segments: u64,
-    /// Bytes written since it was opened, with what the file system adds.
+    /// Bytes written since it was opened: whole blocks of data with headers, footers and padding, and 16 KiB for each
+    /// sync of a file or folder, which is about what a journaling file system adds. Deletions are not counted.
     pub written_bytes: u64,
     /// Bytes written in this day of store time.
     pub written_today_bytes: u64,
@@ -151,6 +152,14 @@ pub struct StoreStatus {
     pub wall_us: Option<(i64, i64)>,
     /// Segments that the quota has deleted since it was opened.
     pub deleted_segments: u64,
+    /// How often the folder was found to hold another store than before.
+    pub other_stores: u64,
+    /// Bytes of torn records that were cut off since it was opened.
+    pub torn_bytes: u64,
+    /// Damaged bytes that were there when the folder was last opened, and stay.
+    pub damaged_bytes: u64,
+    /// Files that were there then and are no segments of the store.
+    pub foreign: u64,
 }
 
 /// A mask that was taken.

@@ -1,7 +1,6 @@
-//! The writer: takes masks, puts them on the medium in batches, and waits when the disk fails.
+//! The writer: takes masks into memory, does what is due at each tick, and tells how it is.
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,14 +9,14 @@ use super::age::{Stamp, StoreTime};
 use super::batch::{BATCH_BYTES_MAX, Batch};
 use super::budget::{Budget, SYNC_BYTES};
 use super::connect::Trouble;
-use super::entry::{self, Entry, PIXELS_MAX, Place};
-use super::format::{BLOCK, StoreId, UNFINISHED, padding, segment_name};
-use super::header::{Header, cut};
-use super::quota::{self, Situation};
+use super::entry::{self, PIXELS_MAX, Place};
+use super::format::{BLOCK, StoreId};
+use super::header::cut;
+use super::opened::Opened;
 use super::real::RealVolume;
-use super::recover::{Expected, Recovery, Segment, Tail};
+use super::recover::{Expected, Recovery};
 use super::status::{StoreEvent, StoreState, StoreStatus, Stored, WaitReason};
-use super::volume::{Folder, Volume};
+use super::volume::Volume;
 use crate::clock::Clock;
 use crate::mask::{Class, Mask};
 use crate::store::{RecordMeta, StoreError};
@@ -52,21 +51,6 @@ pub struct SegmentStore {
     pub(super) scratch: Vec<u8>,
 }
 
-/// An open folder.
-pub(super) struct Opened {
-    pub folder: Box<dyn Folder>,
-    pub id: StoreId,
-    /// Closed segments, in order.
-    pub segments: VecDeque<Segment>,
-    pub tail: Option<OpenTail>,
-}
-
-pub(super) struct OpenTail {
-    pub tail: Tail,
-    /// Store time of its first record, or at which it was taken up.
-    pub since: Duration,
-}
-
 pub(super) struct Wait {
     pub reason: WaitReason,
     pub since: Duration,
@@ -86,6 +70,11 @@ pub(super) struct Counts {
     pub refused_budget: u64,
     pub written_bytes: u64,
     pub deleted_segments: u64,
+    pub other_stores: u64,
+    pub torn_bytes: u64,
+    /// Of the last time that the folder was opened.
+    pub damaged_bytes: u64,
+    pub foreign: u64,
 }
 
 impl SegmentStore {
@@ -195,6 +184,24 @@ impl SegmentStore {
         Ok(Stored { sequence: place.sequence, bytes, listed: self.batch.is_empty() })
     }
 
+    /// Goes on with the limits and times of `options`; where and how masks lie (`mount`, `mount_uuid`, `encoding`) stays
+    /// as it was. What is too much by the new limits is deleted with the next tick.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`]; nothing has changed then.
+    pub fn set_limits(&mut self, options: &StoreOptions) -> Result<(), StoreError> {
+        let StoreOptions { encoding, mount, mount_uuid, .. } = self.options.clone();
+        let options = StoreOptions { encoding, mount, mount_uuid, ..options.clone() };
+        options.check(&self.path)?;
+        self.budget.set_limit(options.write_bytes_per_day);
+        self.options = options;
+        if let Some(wait) = &mut self.wait {
+            // It may be a limit that it waits for.
+            wait.retry_at = self.clock.monotonic();
+        }
+        Ok(())
+    }
+
     /// Does what is due: syncs, seals, deletes, tries again. To be called at least once in [`super::TICK_MAX`], also
     /// when there are no masks. Returns what has changed since the last call.
     pub fn tick(&mut self) -> Vec<StoreEvent> {
@@ -221,9 +228,8 @@ impl SegmentStore {
             (None, Some(_)) => StoreState::OverBudget,
             (None, None) => StoreState::Writing,
         };
-        let segments = || self.opened.iter().flat_map(Opened::all);
-        let oldest = segments().find(|segment| segment.records > 0);
-        let newest = segments().filter(|segment| segment.records > 0).last();
+        let (bytes, segments) = self.opened.as_ref().map_or((0, 0), Opened::totals);
+        let ends = self.opened.as_ref().and_then(Opened::ends);
         let counts = &self.counts;
         StoreStatus {
             state,
@@ -232,21 +238,25 @@ impl SegmentStore {
             unsynced: self.batch.records,
             refused_waiting: counts.refused_waiting,
             refused_budget: counts.refused_budget,
-            bytes: segments().map(|segment| segment.size.bytes).sum(),
-            segments: segments().count() as u64,
+            bytes,
+            segments,
             written_bytes: counts.written_bytes,
             written_today_bytes: self.budget.spent(),
             bytes_per_mask: (counts.listed > 0).then(|| counts.written_bytes as f64 / counts.listed as f64),
-            sequences: oldest.map(|oldest| (oldest.first, self.batch_start())),
-            wall_us: oldest.zip(newest).map(|(oldest, newest)| (oldest.first_wall_us, newest.last_wall_us)),
+            sequences: ends.map(|(oldest, _)| (oldest.first, self.batch_start())),
+            wall_us: ends.map(|(oldest, newest)| (oldest.first_wall_us, newest.last_wall_us)),
             deleted_segments: counts.deleted_segments,
+            other_stores: counts.other_stores,
+            torn_bytes: counts.torn_bytes,
+            damaged_bytes: counts.damaged_bytes,
+            foreign: counts.foreign,
         }
     }
 
     /// Puts everything on the medium and ends. The next start goes on in the same segment.
     ///
     /// # Errors
-    /// [`StoreError::Waiting`] where the masks in memory cannot be written; they are lost.
+    /// [`StoreError::Lost`] where the masks in memory cannot be written.
     pub fn close(mut self) -> Result<StoreStatus, StoreError> {
         if self.wait.is_some() && !self.batch.is_empty() {
             self.try_again();
@@ -256,7 +266,8 @@ impl SegmentStore {
         }
         match &self.wait {
             Some(wait) if !self.batch.is_empty() => {
-                Err(StoreError::Waiting { folder: self.path.clone(), reason: wait.reason.clone() })
+                let (folder, reason) = (self.path.clone(), wait.reason.clone());
+                Err(StoreError::Lost { folder, masks: self.batch.records, reason })
             }
             _ => Ok(self.status()),
         }
@@ -343,150 +354,11 @@ impl SegmentStore {
         }
     }
 
-    /// Puts the batch on the medium.
-    pub(super) fn flush(&mut self) -> Result<(), WaitReason> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        let most = (self.batch.bytes.len() as u64).next_multiple_of(BLOCK) + 2 * BLOCK;
-        self.make_room(most)?;
-        let now = self.now();
-        let Some(opened) = &mut self.opened else {
-            return Err(WaitReason::Moved);
-        };
-        let first = opened.tail.as_ref().map_or(self.batch.first, |open| open.tail.first);
-        let (start, mut summary) =
-            opened.tail.as_ref().map(|open| (open.tail.bytes, open.tail.summary.clone())).unwrap_or_default();
-        let bytes = &mut self.scratch;
-        bytes.clear();
-        if opened.tail.is_none() {
-            Header { id: opened.id, first, classes: self.classes.clone() }.encode(bytes);
-        }
-        for record in self.batch.records() {
-            // Also a check that nothing in memory has changed since.
-            if let Ok(entry) = Entry::parse(record) {
-                summary.add(&entry, start + bytes.len() as u64);
-                bytes.extend(record);
-            }
-        }
-        let full = start + bytes.len() as u64 >= self.options.seal_bytes();
-        if full {
-            summary.encode(start + bytes.len() as u64, bytes);
-        }
-        bytes.resize(bytes.len() + padding(start + bytes.len() as u64) as usize, 0);
-        self.expected = Some(Expected { id: opened.id, first, bytes: start });
-        let written = bytes.len() as u64;
-        let mut syncs = 1;
-        match &mut opened.tail {
-            Some(open) => {
-                open.tail.file.append(bytes)?;
-                open.tail.file.sync()?;
-                open.tail.bytes += written;
-                open.tail.summary = summary;
-            }
-            None => {
-                let name = segment_name(first);
-                let unfinished = format!("{name}{UNFINISHED}");
-                let mut file = opened.folder.create(&unfinished)?;
-                file.append(bytes)?;
-                file.sync()?;
-                opened.folder.rename(&unfinished, &name)?;
-                opened.folder.sync()?;
-                syncs = 2;
-                let tail = Tail { first, file, bytes: written, summary, classes: self.classes.clone() };
-                let age = self.clock.monotonic().saturating_sub(self.batch.since);
-                opened.tail = Some(OpenTail { tail, since: now.saturating_sub(age) });
-            }
-        }
-        self.expected = None;
-        if full {
-            opened.close_tail();
-        }
-        self.counts.listed += self.batch.records;
-        self.batch.clear();
-        self.scratch.clear();
-        self.scratch.shrink_to(2 * BATCH_BYTES_MAX);
-        self.spend(written + syncs * SYNC_BYTES);
-        Ok(())
-    }
-
-    /// Writes the open segment's footer.
-    pub(super) fn seal(&mut self) -> Result<(), WaitReason> {
-        let Some(opened) = &mut self.opened else {
-            return Ok(());
-        };
-        let Some(OpenTail { tail, .. }) = &mut opened.tail else {
-            return Ok(());
-        };
-        self.scratch.clear();
-        tail.summary.encode(tail.bytes, &mut self.scratch);
-        self.expected = Some(Expected { id: opened.id, first: tail.first, bytes: tail.bytes });
-        tail.file.append(&self.scratch)?;
-        tail.file.sync()?;
-        self.expected = None;
-        tail.bytes += self.scratch.len() as u64;
-        opened.close_tail();
-        let written = self.scratch.len() as u64;
-        self.spend(written + SYNC_BYTES);
-        Ok(())
-    }
-
-    fn spend(&mut self, bytes: u64) {
-        self.counts.written_bytes += bytes;
-        self.budget.spend(bytes);
-    }
-
-    /// Deletes what the quota says, before `needed` bytes are written.
-    fn make_room(&mut self, needed: u64) -> Result<(), WaitReason> {
-        let now = self.now();
-        let Some(opened) = &mut self.opened else {
-            return Ok(());
-        };
-        let free = if needed > 0 { opened.folder.free_bytes()? } else { 0 };
-        let open_bytes = opened.tail.as_ref().map_or(0, |open| open.tail.bytes);
-        let sizes = opened.segments.iter().map(|segment| segment.size);
-        let plan = quota::plan(sizes, Situation { open_bytes, needed, free, now }, &self.options);
-        for _ in 0..plan.delete {
-            let Some(segment) = opened.segments.front() else {
-                break;
-            };
-            match opened.folder.remove(&segment_name(segment.first)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-            opened.segments.pop_front();
-            self.counts.deleted_segments += 1;
-        }
-        if plan.room {
-            return Ok(());
-        }
-        let needed_bytes = needed + self.options.min_free_bytes;
-        Err(WaitReason::Full { free_bytes: free, needed_bytes })
-    }
-
     pub(super) fn tell(&mut self, event: StoreEvent) {
         if self.events.len() == EVENTS_MAX {
             self.events.pop_front();
         }
         self.events.push_back(event);
-    }
-}
-
-impl Opened {
-    /// All segments, the open one last.
-    fn all(&self) -> impl Iterator<Item = Segment> {
-        let open = self.tail.as_ref().map(|open| {
-            let Tail { first, summary, bytes, .. } = &open.tail;
-            Segment::new(*first, summary, *bytes)
-        });
-        self.segments.iter().copied().chain(open)
-    }
-
-    /// Makes the open segment a closed one.
-    fn close_tail(&mut self) {
-        if let Some(OpenTail { tail, .. }) = self.tail.take() {
-            self.segments.push_back(Segment::new(tail.first, &tail.summary, tail.bytes));
-        }
     }
 }
 

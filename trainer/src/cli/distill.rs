@@ -90,7 +90,10 @@ fn report(comparison: &Comparison) -> String {
             (Some(student), Some(control)) => ("test", judged(student, control)),
             _ => ("validation", judged(&comparison.student.val, &control.val)),
         };
-        text.push_str(&format!("student less control on {split}: {gain:+.2} points of {}\n", comparison.student.val.selection_name()));
+        text.push_str(&format!(
+            "student less control on {split}: {gain:+.2} points of {}\n",
+            comparison.student.val.selection_name()
+        ));
     }
     text
 }

@@ -21,7 +21,14 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (options, setup) = args.training.split();
-    let result = fit(&options, &setup, &Supervised, &args.training.out, &mut Terminal::new("fit"), &Stop::at_signals()?);
+    let result = fit(
+        &options,
+        &setup,
+        &Supervised,
+        &args.training.out,
+        &mut Terminal::new("fit"),
+        &Stop::at_signals()?,
+    );
     match result {
         Ok(outcome) => {
             print!("{}", summary(&outcome));

@@ -170,7 +170,8 @@ fn augment(text: &str) -> anyhow::Result<Augment> {
 
 /// The lines that a complete run ends with.
 pub fn summary(outcome: &Outcome) -> String {
-    let mut text = format!("best epoch {} of {}, {:.0} s\n", outcome.best_epoch, outcome.epochs, outcome.seconds);
+    let mut text =
+        format!("best epoch {} of {}, {:.0} s\n", outcome.best_epoch, outcome.epochs, outcome.seconds);
     let splits = [("validation", Some(&outcome.val)), ("test", outcome.test.as_ref())];
     for (name, scores) in splits {
         if let Some(scores) = scores {

@@ -29,8 +29,10 @@ impl Watch for Terminal {
         self.epochs = epochs;
         if self.is_terminal {
             let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
-            let template = format!("{} {epoch}/{epochs} {{bar:30}} {{pos}}/{{len}} {{msg}} {{eta}} left", self.name);
-            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let template =
+                format!("{} {epoch}/{epochs} {{bar:30}} {{pos}}/{{len}} {{msg}} {{eta}} left", self.name);
+            let style =
+                ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
             self.bar = Some(bar.with_style(style));
         }
     }

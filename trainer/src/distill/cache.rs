@@ -75,8 +75,11 @@ impl Logits {
         for (part, &index) in bytes.chunks_exact_mut(size as usize).zip(indices) {
             self.file.read_exact_at(part, size * index as u64).map_err(FitError::file(&self.path))?;
         }
-        let shape: Vec<i64> = std::iter::once(indices.len() as i64).chain(self.shape[1..].iter().copied()).collect();
-        Ok(Tensor::f_from_data_size(&bytes, &shape, Kind::Half)?.f_to_device(device)?.f_to_kind(Kind::Float)?)
+        let shape: Vec<i64> =
+            std::iter::once(indices.len() as i64).chain(self.shape[1..].iter().copied()).collect();
+        Ok(Tensor::f_from_data_size(&bytes, &shape, Kind::Half)?
+            .f_to_device(device)?
+            .f_to_kind(Kind::Float)?)
     }
 }
 

@@ -27,7 +27,8 @@ impl FromStr for Match {
         let wrong = || format!("{text:?}: write STUDENT_TENSOR=TEACHER_TENSOR:WEIGHT");
         let (student, rest) = text.split_once('=').ok_or_else(wrong)?;
         // Names may hold colons; a weight is what parses as a number behind the last one.
-        let weighted = rest.rsplit_once(':').and_then(|(name, weight)| Some((name, weight.parse::<f64>().ok()?)));
+        let weighted =
+            rest.rsplit_once(':').and_then(|(name, weight)| Some((name, weight.parse::<f64>().ok()?)));
         let (teacher, weight) = weighted.unwrap_or((rest, 1.0));
         if student.is_empty() || teacher.is_empty() || !(weight > 0.0 && weight.is_finite()) {
             return Err(wrong());
@@ -53,8 +54,9 @@ impl Pair {
         }
         let mut draws = Draws::new([seed, PROJECTION, from as u64, to as u64]);
         let deviation = 1.0 / (from as f64).sqrt();
-        let values: Vec<f32> = (0..from * to).map(|_| (deviation * draws.normal()) as f32).collect();
-        let tensor = Tensor::f_from_slice(&values)?.f_view([to, from, 1, 1])?.f_to_device(student.device())?;
+        let values: Vec<f32> = (0..from * to).map(|_| (deviation * draws.normal()[0]) as f32).collect();
+        let tensor =
+            Tensor::f_from_slice(&values)?.f_view([to, from, 1, 1])?.f_to_device(student.device())?;
         let name = format!("projection.{}.{}", rule.student, rule.teacher);
         let tensor = tensor.f_set_requires_grad(true)?;
         Ok(Pair { weight: rule.weight, projection: Some(Parameter::new(&name, &tensor)) })

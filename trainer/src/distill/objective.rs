@@ -77,10 +77,12 @@ impl Distillation {
         if self.matches.is_empty() {
             return Ok(Vec::new());
         }
-        let taps = |name: fn(&Match) -> &String| -> Vec<String> { self.matches.iter().map(name).cloned().collect() };
+        let taps =
+            |name: fn(&Match) -> &String| -> Vec<String> { self.matches.iter().map(name).cloned().collect() };
         let [channels, height, width] = context.network.input().map(|size| size as i64);
         let blank = Tensor::f_zeros([1, channels, height, width], (Kind::Float, context.device))?;
-        let (_, own) = tch::no_grad(|| context.network.forward_with(&blank, Mode::Evaluate, &taps(|m| &m.student)))?;
+        let (_, own) =
+            tch::no_grad(|| context.network.forward_with(&blank, Mode::Evaluate, &taps(|m| &m.student)))?;
         let (_, theirs) = teacher.run(&teacher.blank(context.device)?, &taps(|m| &m.teacher))?;
         let pairs = self.matches.iter().zip(own.iter().zip(&theirs));
         pairs.map(|(rule, (own, theirs))| Ok(Pair::new(rule, own, theirs, context.seed)?)).collect()
@@ -138,7 +140,9 @@ impl Objective for Distilled {
     }
 
     fn loss(&mut self, network: &Network, batch: &Batch) -> Result<Tensor, FitError> {
-        let taps = |name: fn(&Match) -> &String| -> Vec<String> { self.rule.matches.iter().map(name).cloned().collect() };
+        let taps = |name: fn(&Match) -> &String| -> Vec<String> {
+            self.rule.matches.iter().map(name).cloned().collect()
+        };
         let (logits, own) = match self.pairs.is_empty() {
             true => (network.forward(&batch.images, Mode::Train)?, Vec::new()),
             false => network.forward_with(&batch.images, Mode::Train, &taps(|m| &m.student))?,

@@ -100,7 +100,8 @@ impl Teacher {
             View::Converted(student) => converted(&batch.images, student, &self.rule)?,
             View::Loaded(_, batches) => {
                 let own = batches.as_mut().and_then(Iterator::next);
-                let own = own.ok_or_else(|| FitError::Option("the teacher's images ran out".to_string()))??;
+                let own =
+                    own.ok_or_else(|| FitError::Option("the teacher's images ran out".to_string()))??;
                 if own.indices != batch.indices {
                     return Err(FitError::Option("the teacher's images are not the student's".to_string()));
                 }
@@ -187,9 +188,8 @@ fn order(names: &[&str], classes: &[String]) -> Result<Option<Vec<i64>>, String>
 
 /// Images `[N,C,H,W]` under one rule as another has them: pixel values are the same, grey is repeated.
 fn converted(images: &Tensor, from: &InputRule, to: &InputRule) -> Result<Tensor, TchError> {
-    let plane = |values: &[f32]| {
-        Tensor::f_from_slice(values)?.f_view([-1, 1, 1])?.f_to_device(images.device())
-    };
+    let plane =
+        |values: &[f32]| Tensor::f_from_slice(values)?.f_view([-1, 1, 1])?.f_to_device(images.device());
     let pixels = images.f_mul(&plane(&from.std)?)?.f_add(&plane(&from.mean)?)?;
     let rgb_order = |pixels: &Tensor, color: ColorOrder| match color {
         ColorOrder::Bgr => pixels.f_flip([1]),
@@ -218,7 +218,12 @@ mod tests {
     fn images_change_their_rule() {
         let rule = |color: ColorOrder, mean: f32, std: f32| {
             let channels = color.channels();
-            InputRule { color, mean: vec![mean; channels], std: vec![std; channels], resize: ResizeRule::Stretch }
+            InputRule {
+                color,
+                mean: vec![mean; channels],
+                std: vec![std; channels],
+                resize: ResizeRule::Stretch,
+            }
         };
         // Pixels 0.2, 0.4, 0.6 as R, G, B.
         let rgb = [0.2_f32, 0.4, 0.6];
@@ -228,15 +233,23 @@ mod tests {
         let cases = [
             ("rgb to bgr", &color, rgb.map(|v| (v - 0.5) / 0.5).to_vec(), &bgr, vec![0.6, 0.4, 0.2]),
             ("bgr to rgb", &bgr, vec![0.6, 0.4, 0.2], &color, rgb.map(|v| (v - 0.5) / 0.5).to_vec()),
-            ("rgb to gray", &color, rgb.map(|v| (v - 0.5) / 0.5).to_vec(), &gray, vec![(luminance - 0.5) / 0.25]),
+            (
+                "rgb to gray",
+                &color,
+                rgb.map(|v| (v - 0.5) / 0.5).to_vec(),
+                &gray,
+                vec![(luminance - 0.5) / 0.25],
+            ),
             ("bgr to gray", &bgr, vec![0.6, 0.4, 0.2], &gray, vec![(luminance - 0.5) / 0.25]),
             ("gray to rgb", &gray, vec![1.0], &color, vec![0.5; 3]),
             ("gray to gray", &gray, vec![1.0], &rule(ColorOrder::Gray, 0.0, 1.0), vec![0.75]),
         ];
         for (name, from, image, to, expected) in cases {
             let image = Tensor::from_slice(&image).view([1, -1, 1, 1]);
-            let found = Vec::<f32>::try_from(converted(&image, from, to).unwrap().contiguous().view([-1])).unwrap();
-            let near = found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6);
+            let found =
+                Vec::<f32>::try_from(converted(&image, from, to).unwrap().contiguous().view([-1])).unwrap();
+            let near = found.len() == expected.len()
+                && found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6);
             assert!(near, "{name}: {found:?}, not {expected:?}");
         }
     }
@@ -244,7 +257,8 @@ mod tests {
     #[test]
     fn classes_are_matched_by_name() {
         let data = ["sky".to_string(), "tree".to_string()];
-        let cases: [(&[&str], Result<Option<Vec<i64>>, &str>); 4] = [
+        type Case<'a> = (&'a [&'a str], Result<Option<Vec<i64>>, &'a str>);
+        let cases: [Case; 4] = [
             (&[], Ok(None)),
             (&["sky", "tree"], Ok(None)),
             (&["tree", "sky"], Ok(Some(vec![1, 0]))),

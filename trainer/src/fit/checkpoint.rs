@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -137,7 +137,8 @@ impl<S: Serialize + DeserializeOwned> Checkpoint<S> {
         let mut tensors = Vec::with_capacity(header.tensors.len());
         for entry in header.tensors {
             let known = KINDS.iter().find(|(_, label)| *label == entry.kind);
-            let (kind, _) = known.ok_or_else(|| format!("tensor {} is of type {}", entry.name, entry.kind))?;
+            let (kind, _) =
+                known.ok_or_else(|| format!("tensor {} is of type {}", entry.name, entry.kind))?;
             let elements = entry.shape.iter().try_fold(1_usize, |product, &size| {
                 usize::try_from(size).ok().and_then(|size| product.checked_mul(size))
             });
@@ -145,7 +146,8 @@ impl<S: Serialize + DeserializeOwned> Checkpoint<S> {
             let (own, others) = wanted
                 .and_then(|wanted| data.split_at_checked(wanted))
                 .ok_or_else(|| format!("tensor {} is cut off", entry.name))?;
-            let tensor = Tensor::f_from_data_size(own, &entry.shape, *kind).map_err(|error| error.to_string())?;
+            let tensor =
+                Tensor::f_from_data_size(own, &entry.shape, *kind).map_err(|error| error.to_string())?;
             tensors.push((entry.name, tensor));
             data = others;
         }
@@ -158,7 +160,9 @@ impl<S> Checkpoint<S> {
     pub fn part(&self, prefix: &str) -> Vec<(String, Tensor)> {
         self.tensors
             .iter()
-            .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.shallow_clone())))
+            .filter_map(|(name, tensor)| {
+                Some((name.strip_prefix(prefix)?.to_string(), tensor.shallow_clone()))
+            })
             .collect()
     }
 }
@@ -184,7 +188,8 @@ mod tests {
         let back: Checkpoint<serde_json::Value> = Checkpoint::read(&path).unwrap();
         assert_eq!(back.state, sample().state);
         assert_eq!(back.to_bytes().unwrap(), sample().to_bytes().unwrap());
-        let variables: Vec<_> = back.part("variable/").into_iter().map(|(name, tensor)| (name, tensor.size())).collect();
+        let variables: Vec<_> =
+            back.part("variable/").into_iter().map(|(name, tensor)| (name, tensor.size())).collect();
         assert_eq!(variables, [("a".to_string(), vec![3, 1]), ("empty".to_string(), vec![0])]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the file beside it is left over");
     }

@@ -15,7 +15,8 @@ pub fn device(name: Option<&str>) -> Result<Device, FitError> {
         "cuda" => Some(0),
         _ => name.strip_prefix("cuda:").and_then(|number| number.parse::<usize>().ok()),
     };
-    let number = number.ok_or_else(|| FitError::Option(format!("--device {name} is none; write cpu, cuda or cuda:1")))?;
+    let number = number
+        .ok_or_else(|| FitError::Option(format!("--device {name} is none; write cpu, cuda or cuda:1")))?;
     let count = Cuda::device_count();
     if (number as i64) < count {
         return Ok(Device::Cuda(number));

@@ -25,7 +25,9 @@ pub(super) fn check_step(loss: f64, epoch: usize, step: usize) -> Result<(), Fit
 pub(super) fn check_epoch(loss: f64, state: &State, factor: f64, steps: usize) -> Result<(), FitError> {
     let epoch = state.epoch + 1;
     check_step(loss, epoch, steps)?;
-    let (Some(Exact(first)), Some(Exact(least))) = (state.first_loss, state.least_loss) else { return Ok(()) };
+    let (Some(Exact(first)), Some(Exact(least))) = (state.first_loss, state.least_loss) else {
+        return Ok(());
+    };
     if loss <= first || loss <= factor * least {
         return Ok(());
     }
@@ -39,8 +41,12 @@ mod tests {
 
     #[test]
     fn a_loss_that_runs_away_is_told() {
-        let state =
-            State { epoch: 4, first_loss: Some(Exact(1.0)), least_loss: Some(Exact(0.05)), ..State::default() };
+        let state = State {
+            epoch: 4,
+            first_loss: Some(Exact(1.0)),
+            least_loss: Some(Exact(0.05)),
+            ..State::default()
+        };
         let cases = [
             (0.04, None),
             (0.9, None),

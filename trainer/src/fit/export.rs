@@ -21,7 +21,12 @@ pub(super) struct Origin<'a> {
 }
 
 /// Gives `model` the card of what it was trained for.
-pub(super) fn with_card(mut model: Model, start: &Start, examples: &dyn Examples, origin: &Origin<'_>) -> Model {
+pub(super) fn with_card(
+    mut model: Model,
+    start: &Start,
+    examples: &dyn Examples,
+    origin: &Origin<'_>,
+) -> Model {
     let names = examples.classes();
     let before = &start.card;
     let mut card = Card { task: Some(examples.task()), input: Some(start.rule.clone()), ..Card::default() };

@@ -25,7 +25,15 @@ fn needs(model: &Model) -> (u64, u64) {
     let computes = |op: &str| {
         !matches!(
             op,
-            "Constant" | "Shape" | "Reshape" | "Flatten" | "Transpose" | "Identity" | "Squeeze" | "Unsqueeze" | "Cast"
+            "Constant"
+                | "Shape"
+                | "Reshape"
+                | "Flatten"
+                | "Transpose"
+                | "Identity"
+                | "Squeeze"
+                | "Unsqueeze"
+                | "Cast"
         )
     };
     let elements = |name: &String| shapes.get(name).map_or(0, |shape| shape.iter().product::<usize>() as u64);
@@ -106,7 +114,10 @@ mod tests {
     fn a_network_too_large_for_any_memory_is_refused() {
         let model = Start::new("zoo:unet-mnv2-4:size=512", None, 2, false, 0).unwrap().model;
         let message = check(&model, 1 << 20).unwrap_err().to_string();
-        assert!(message.starts_with("a batch of 1048576 does not fit into memory (a step needs at least"), "{message}");
+        assert!(
+            message.starts_with("a batch of 1048576 does not fit into memory (a step needs at least"),
+            "{message}"
+        );
         let (image, weights) = needs(&model);
         assert!(image > 50 << 20 && weights > 1 << 20, "{image} {weights}");
     }

@@ -111,12 +111,18 @@ impl Options {
             (self.batch > 0, "--batch must be at least 1"),
             (self.limit != Some(0), "--limit must be at least 1"),
             (self.rate.is_none_or(above_zero), "--lr must be above 0"),
-            (self.weight_decay >= 0.0 && self.weight_decay.is_finite(), "--weight-decay must not be negative"),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "--weight-decay must not be negative",
+            ),
             (
                 self.warmup_epochs >= 0.0 && self.warmup_epochs <= self.epochs as f64,
                 "--warmup-epochs must be from 0 to the number of epochs",
             ),
-            (self.average.is_none_or(|decay| decay > 0.0 && decay < 1.0), "--ema must be between 0 and 1, for example 0.999"),
+            (
+                self.average.is_none_or(|decay| decay > 0.0 && decay < 1.0),
+                "--ema must be between 0 and 1, for example 0.999",
+            ),
             ((0.0..1.0).contains(&self.norm_momentum), "--norm-momentum must be from 0 to below 1"),
             (self.clip.is_none_or(above_zero), "--clip must be above 0"),
             (self.patience != Some(0), "--patience must be at least 1"),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Folder, FitError, Options, write_atomic};
+use super::{FitError, Folder, Options, write_atomic};
 
 /// What `run.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,7 +80,8 @@ fn difference(name: &str, before: &Value, now: &Value) -> Option<(String, String
     match (before, now) {
         (Value::Object(a), Value::Object(b)) => {
             let keys = a.keys().chain(b.keys());
-            let part = |key: &String| (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
+            let part =
+                |key: &String| (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
             keys.map(|key| (key, part(key))).find_map(|(key, (a, b))| difference(key, a, b))
         }
         _ if before == now => None,

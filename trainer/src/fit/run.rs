@@ -188,9 +188,12 @@ impl<'a> Run<'a> {
             false => {
                 // Without augmentation: the statistics are those that the camera's pictures have.
                 let plain = LoaderOptions { seed: options.seed, shuffle: true, ..val_options };
-                let filled = norms::fill(&mut network, &start.model, &Loader::new(Arc::clone(&train), plain)?)?;
+                let filled =
+                    norms::fill(&mut network, &start.model, &Loader::new(Arc::clone(&train), plain)?)?;
                 if filled > 0 {
-                    watch.note(&format!("{filled} batch norms filled with the statistics of the training images"));
+                    watch.note(&format!(
+                        "{filled} batch norms filled with the statistics of the training images"
+                    ));
                 }
                 None
             }
@@ -258,21 +261,27 @@ impl<'a> Run<'a> {
         // Networks with live dropout are judged by the same draws whenever the epoch is judged.
         tch::manual_seed(mixed([seed, epoch as u64, u64::MAX]));
         let val = &self.val;
-        let scores = self.training.with_average(|network| {
-            evaluate(network, val, |batch, predicted| sheet.add(batch, predicted))
-        })?;
+        let scores = self
+            .training
+            .with_average(|network| evaluate(network, val, |batch, predicted| sheet.add(batch, predicted)))?;
         sheet.write(&folder, epoch + 1)?;
         Ok(scores)
     }
 
     /// Takes an epoch into the state and writes its checkpoints.
-    fn end_epoch(&mut self, trained: &Trained, scores: &Scores, val_seconds: f64) -> Result<EpochLine, FitError> {
+    fn end_epoch(
+        &mut self,
+        trained: &Trained,
+        scores: &Scores,
+        val_seconds: f64,
+    ) -> Result<EpochLine, FitError> {
         let training = &mut self.training;
         let state = &mut training.state;
         state.epoch += 1;
         state.seconds += trained.seconds + val_seconds;
         state.first_loss.get_or_insert(Exact(trained.loss));
-        state.least_loss = Some(Exact(state.least_loss.map_or(trained.loss, |least| least.0.min(trained.loss))));
+        state.least_loss =
+            Some(Exact(state.least_loss.map_or(trained.loss, |least| least.0.min(trained.loss))));
         let score = scores.selection();
         let is_best = state.best.is_none_or(|best| score > best.score.0);
         if is_best {
@@ -375,18 +384,34 @@ impl<'a> Run<'a> {
 }
 
 /// Network and data must be for the same task and classes.
-pub(super) fn check_fit(network: &Network, examples: &dyn Examples, model: &str, data: &str) -> Result<(), FitError> {
+pub(super) fn check_fit(
+    network: &Network,
+    examples: &dyn Examples,
+    model: &str,
+    data: &str,
+) -> Result<(), FitError> {
+    check_output(network.is_segmenter(), network.classes(), examples, model, data)
+}
+
+/// The same for a network that gives so many channels of scores, for each pixel if it is a segmenter.
+pub(super) fn check_output(
+    is_segmenter: bool,
+    channels: usize,
+    examples: &dyn Examples,
+    model: &str,
+    data: &str,
+) -> Result<(), FitError> {
     let (model, data) = (model.to_string(), data.to_string());
     let is_masks = examples.task() == Task::Segmentation;
-    if network.is_segmenter() != is_masks {
+    if is_segmenter != is_masks {
         return Err(FitError::Task {
             model,
-            network: if network.is_segmenter() { "segmenter" } else { "classifier" },
+            network: if is_segmenter { "segmenter" } else { "classifier" },
             data,
             targets: if is_masks { "masks" } else { "a class for each image" },
         });
     }
-    let (channels, classes) = (network.classes(), examples.classes());
+    let classes = examples.classes();
     let is_binary = channels == 1 && classes.len() == 2;
     if channels == classes.len() || is_binary {
         return Ok(());

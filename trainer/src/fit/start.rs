@@ -118,9 +118,8 @@ fn from_zoo(text: &str, classes: usize, grey: bool, seed: u64) -> Result<Model, 
         settings.channels = Some(1);
     }
     for setting in given.split(',').filter(|setting| !setting.is_empty()) {
-        set(&mut settings, setting).map_err(|reason| {
-            FitError::Option(format!("--model zoo:{text}: {setting}: {reason}"))
-        })?;
+        set(&mut settings, setting)
+            .map_err(|reason| FitError::Option(format!("--model zoo:{text}: {setting}: {reason}")))?;
     }
     Ok(Blueprint::of(network, &settings)?.model(seed)?)
 }
@@ -138,7 +137,9 @@ fn set(settings: &mut Settings, setting: &str) -> Result<(), String> {
             settings.size = Some(pair('x').or_else(square).ok_or("write 128, or 96x128 (height x width)")?);
         }
         "channels" => settings.channels = Some(number()?),
-        "width" => settings.width = Some(value.parse().map_err(|_| "write a number such as 0.5".to_string())?),
+        "width" => {
+            settings.width = Some(value.parse().map_err(|_| "write a number such as 0.5".to_string())?)
+        }
         "head" => settings.head = Some(value.parse()?),
         "output-stride" => settings.output_stride = Some(number()?),
         "fc-widths" => settings.fc_widths = Some(pair('/').ok_or("write two numbers such as 512/256")?),

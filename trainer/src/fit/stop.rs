@@ -47,7 +47,8 @@ impl Stop {
     /// Counts a step, and says whether it was the last.
     pub(super) fn now(&self) -> bool {
         let counted_out = self.steps.as_ref().is_some_and(|steps| {
-            steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(1))) == Ok(1)
+            steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(1)))
+                == Ok(1)
         });
         counted_out || self.told.load(Ordering::Relaxed)
     }

@@ -47,7 +47,9 @@ impl<'a> Training<'a> {
         let mut parameters: Vec<Parameter> =
             trained.map(|variable| Parameter::new(&variable.name, &variable.tensor)).collect();
         if parameters.is_empty() {
-            return Err(FitError::Option("--freeze leaves nothing to train; free some variables".to_string()));
+            return Err(FitError::Option(
+                "--freeze leaves nothing to train; free some variables".to_string(),
+            ));
         }
         options.rate_scales.apply(&mut parameters)?;
         parameters.extend(objective.parameters());

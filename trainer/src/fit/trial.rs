@@ -86,14 +86,16 @@ impl Trial {
         let quantized = graph.graph.nodes.iter().any(|node| node.standard_op() == "DequantizeLinear");
         let runner = if quantized && !options.float { Runner::Engine } else { Runner::Graph };
         if runner == Runner::Engine && options.passes > 1 {
-            return Err(FitError::Option("--passes is for float models, whose dropout is live; add --float".to_string()));
+            return Err(FitError::Option(
+                "--passes is for float models, whose dropout is live; add --float".to_string(),
+            ));
         }
         let body = match runner {
             Runner::Graph => Body::Graph(Box::new(Network::new(&graph, device(options.device.as_deref())?)?)),
             Runner::Engine => Body::Engine(Box::new(Session::new(&graph).map_err(FitError::engine)?)),
         };
         let loader = loader(&body, rule, data, options)?;
-        body.check_classes(&graph, &loader)?;
+        body.check_classes(&graph, &loader, data)?;
         let mut judge = Judge::new(loader.examples().as_ref());
         let mut sum = Sum::default();
         let _guard = tch::no_grad_guard();
@@ -126,8 +128,7 @@ impl Trial {
 
 /// Whether the graph's output is not behind a softmax, sigmoid or arg max, which the training graph leaves out.
 fn gives_logits(model: &Model) -> bool {
-    let outputs = model.graph.outputs.iter().map(|output| output.name.as_str());
-    let output = outputs.last().unwrap_or("");
+    let output = model.graph.outputs.first().map_or("", |output| output.name.as_str());
     let node = model.graph.nodes.iter().find(|node| node.outputs.iter().any(|name| name == output));
     node.is_none_or(|node| !matches!(node.standard_op(), "Softmax" | "Sigmoid" | "ArgMax" | "Cast"))
 }
@@ -138,14 +139,25 @@ fn loader(body: &Body, rule: InputRule, data: &Path, options: &TrialOptions) -> 
         Body::Engine(session) => (session.input_shape()[2], session.input_shape()[3]),
     };
     let examples = Subset::first(open(data, options.split)?, options.limit);
-    let loader_options = LoaderOptions { cache_bytes: 0, ..LoaderOptions::plain(options.batch, width, height, rule) };
+    let loader_options =
+        LoaderOptions { cache_bytes: 0, ..LoaderOptions::plain(options.batch, width, height, rule) };
     Ok(Loader::new(examples, loader_options)?)
 }
 
 impl Body {
-    fn check_classes(&self, model: &Model, loader: &Loader) -> Result<(), FitError> {
-        let Body::Graph(network) = self else { return Ok(()) };
-        super::run::check_fit(network, loader.examples().as_ref(), &model.origin, "the data set")
+    fn check_classes(&self, model: &Model, loader: &Loader, data: &Path) -> Result<(), FitError> {
+        let (examples, data) = (loader.examples().as_ref(), super::start::data_name(data));
+        match self {
+            Body::Graph(network) => super::run::check_fit(network, examples, &model.origin, &data),
+            Body::Engine(session) => {
+                let input = session.input_shape();
+                let blank = vec![0.0; input.iter().product()];
+                let logits = engine_logits(session, &blank)?.size();
+                let channels = logits.get(1).map_or(0, |&channels| channels as usize);
+                let is_segmenter = logits.len() == 4;
+                super::run::check_output(is_segmenter, channels, examples, &model.origin, &data)
+            }
+        }
     }
 
     /// Logits `[N,C,...]` of a batch.
@@ -156,22 +168,26 @@ impl Body {
                 Ok(network.forward(&batch.images, Mode::Evaluate)?.f_to_device(Device::Cpu)?)
             }
             Body::Engine(session) => {
-                let each = (0..batch.indices.len() as i64).map(|place| engine_logits(session, &batch.images.f_get(place)?));
+                let each = (0..batch.indices.len() as i64).map(|place| {
+                    let image = batch.images.f_get(place)?.f_contiguous()?;
+                    let mut pixels = vec![0_f32; image.numel()];
+                    image.f_copy_data(&mut pixels, image.numel())?;
+                    engine_logits(session, &pixels)
+                });
                 Ok(Tensor::f_cat(&each.collect::<Result<Vec<_>, FitError>>()?, 0)?)
             }
         }
     }
 }
 
-/// Sedge's engine on one image `[C,H,W]`.
-fn engine_logits(session: &Session, image: &Tensor) -> Result<Tensor, FitError> {
-    let image = image.f_contiguous()?;
-    let mut pixels = vec![0_f32; image.numel()];
-    image.f_copy_data(&mut pixels, image.numel())?;
-    let values = session.run(&pixels).map_err(FitError::engine)?;
+/// Sedge's engine on one image, `[C,H,W]`.
+fn engine_logits(session: &Session, pixels: &[f32]) -> Result<Tensor, FitError> {
+    let values = session.run(pixels).map_err(FitError::engine)?;
     let value = values.first().ok_or_else(|| FitError::Option("the model gives no output".to_string()))?;
     let floats = value.as_f32().ok_or_else(|| {
-        FitError::Option("the model gives no float scores; evaluate it with --float, or with sedge eval".to_string())
+        FitError::Option(
+            "the model gives no float scores; evaluate it with --float, or with sedge eval".to_string(),
+        )
     })?;
     let shape: Vec<i64> = value.shape().iter().map(|&size| size as i64).collect();
     Ok(Tensor::f_from_slice(floats)?.f_view(&shape[..])?)
@@ -187,7 +203,8 @@ struct Sum {
 impl Sum {
     fn mean(&self) -> Option<Uncertainty> {
         let images = self.images as f64;
-        (self.images > 0).then(|| Uncertainty { entropy: self.entropy / images, variance: self.variance / images })
+        (self.images > 0)
+            .then(|| Uncertainty { entropy: self.entropy / images, variance: self.variance / images })
     }
 }
 
@@ -223,7 +240,8 @@ fn several(
 /// Mean probabilities `[N,C,...]`, and of each pixel `[N,...]` the entropy of the mean as a share of log C, and the
 /// variance over the passes summed over the classes.
 fn uncertainty(passes: &[Tensor]) -> Result<(Tensor, Tensor, Tensor), TchError> {
-    let probabilities = passes.iter().map(|logits| logits.f_softmax(1, Kind::Float)).collect::<Result<Vec<_>, _>>()?;
+    let probabilities =
+        passes.iter().map(|logits| logits.f_softmax(1, Kind::Float)).collect::<Result<Vec<_>, _>>()?;
     let all = Tensor::f_stack(&probabilities, 0)?;
     let mean = all.f_mean_dim(&[0_i64][..], false, Kind::Float)?;
     let classes = mean.size().get(1).copied().unwrap_or(1).max(2) as f64;

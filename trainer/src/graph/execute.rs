@@ -24,15 +24,12 @@ pub(super) fn run(
     for &index in &schedule.steps {
         let step = &plan.steps[index];
         let mut inputs = Vec::with_capacity(step.inputs.len());
-        let mut is_last = Vec::with_capacity(step.inputs.len());
         for input in &step.inputs {
             let Some(place) = *input else {
                 inputs.push(None);
-                is_last.push(false);
                 continue;
             };
             left[place] -= 1;
-            is_last.push(left[place] == 0 && matches!(plan.sources[place], Source::Step(_)));
             inputs.push(match &plan.sources[place] {
                 Source::Images => Some(Value::batched(images.shallow_clone())),
                 Source::Variable(variable) => {

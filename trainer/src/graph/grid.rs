@@ -27,6 +27,9 @@ pub(super) struct Grid {
     high: i64,
     /// Scales and zero points of a grid with an axis, on the device.
     per_channel: Option<(Tensor, Tensor)>,
+    /// Whether it rounds the image itself. Pixels may lie half way between two steps, all of them at once, so that a
+    /// division and libtorch's product with the reciprocal round them differently.
+    pub(super) reads_pixels: bool,
 }
 
 impl Grid {
@@ -88,7 +91,16 @@ impl Grid {
         } else {
             (None, None)
         };
-        Ok(Grid { data_type, scales, zeros, axis, low: low_high.0, high: low_high.1, per_channel })
+        Ok(Grid {
+            data_type,
+            scales,
+            zeros,
+            axis,
+            low: low_high.0,
+            high: low_high.1,
+            per_channel,
+            reads_pixels: false,
+        })
     }
 
     /// Whether both are the same grid.
@@ -103,6 +115,13 @@ impl Grid {
     pub(super) fn fake(&self, tensor: &Tensor) -> Result<Tensor, Fault> {
         let Some((scales, zeros)) = &self.per_channel else {
             let scale = f64::from(self.scales[0]);
+            if self.reads_pixels {
+                let divisor = Tensor::f_full([1], scale, (tensor.kind(), tensor.device()))?;
+                let steps = tensor.f_div(&divisor)?;
+                let rounded =
+                    steps.f_fake_quantize_per_tensor_affine(1.0, self.zeros[0], self.low, self.high)?;
+                return Ok(rounded.f_mul(&divisor)?);
+            }
             return Ok(tensor.f_fake_quantize_per_tensor_affine(
                 scale,
                 self.zeros[0],

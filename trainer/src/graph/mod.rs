@@ -1,6 +1,6 @@
 //! ONNX graphs executed by libtorch, with gradients.
 //!
-//! 1. [`Network::new`] takes a [`sedge::onnx::Model`]. [`variables`] decides which initializers training changes, `logits`
+//! 1. [`Network::new`] takes a [`sedge::onnx::Model`]. `variables` decides which initializers training changes, `logits`
 //!    where the network ends for a loss (before a last softmax or arg max), and a trial run checks every node.
 //! 2. [`Network::forward`] runs the nodes in order, each through its function in the table of `operators`, and drops every
 //!    tensor after its last use. Gradients come by libtorch's autograd.

@@ -196,7 +196,8 @@ impl Plan {
         let graph = &model.graph;
         match node.standard_op() {
             "QuantizeLinear" => {
-                let grid = Grid::of(node, &graph.initializers, None, device)?;
+                let mut grid = Grid::of(node, &graph.initializers, None, device)?;
+                grid.reads_pixels = graph.inputs.iter().any(|input| node.input(0) == Some(&input.name));
                 for reader in graph.nodes.iter().filter(|reader| reader.input(0) == Some(node.output())) {
                     if reader.standard_op() != "DequantizeLinear" {
                         return failed(format!(

@@ -75,7 +75,8 @@ fn values_worked_out_by_hand() {
     let mut wrong = Vec::new();
     for (text, weights, expected) in cases {
         let weights = weights.as_ref().map(<[f32; 2]>::as_slice);
-        let loss = Loss::parse(text).unwrap().with_ignore(Some(255)).with_weights(weights, Device::Cpu).unwrap();
+        let loss =
+            Loss::parse(text).unwrap().with_ignore(Some(255)).with_weights(weights, Device::Cpu).unwrap();
         let value = loss.of(&logits, &targets).unwrap().double_value(&[]);
         if (value - expected).abs() > 1e-9 {
             wrong.push(format!("{text} {weights:?}: {value}, not {expected}"));
@@ -104,7 +105,8 @@ fn a_classifiers_logits_cost_as_pixels_do() {
         let count = 6 / case.channels;
         let targets = Tensor::from_slice(&(0..count).map(|i| i % case.classes).collect::<Vec<i64>>());
         let flat = loss(&case).of(&logits, &targets).unwrap();
-        let tall = loss(&case).of(&logits.view([count, case.channels, 1, 1]), &targets.view([count, 1, 1])).unwrap();
+        let tall =
+            loss(&case).of(&logits.view([count, case.channels, 1, 1]), &targets.view([count, 1, 1])).unwrap();
         assert!((flat.double_value(&[]) - tall.double_value(&[])).abs() < 1e-12, "{}", case.loss);
     }
 }
@@ -128,7 +130,10 @@ fn gradients_equal_finite_differences() {
             };
             let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
             if (slope - expected).abs() > 1e-7 {
-                wrong.push(format!("{} weights {:?}, logit {index}: {slope}, not {expected}", case.loss, case.weights));
+                wrong.push(format!(
+                    "{} weights {:?}, logit {index}: {slope}, not {expected}",
+                    case.loss, case.weights
+                ));
             }
         }
     }
@@ -148,10 +153,19 @@ fn what_is_no_loss_is_refused() {
         let message = Loss::parse(text).unwrap_err().to_string();
         assert!(message.starts_with(expected), "{text}: {message}");
     }
-    assert!(Loss::parse("ce").unwrap().check(1, 2).unwrap_err().to_string().contains("loss ce does not fit 1 logit"));
+    assert!(
+        Loss::parse("ce")
+            .unwrap()
+            .check(1, 2)
+            .unwrap_err()
+            .to_string()
+            .contains("loss ce does not fit 1 logit")
+    );
     assert!(Loss::parse("bce").unwrap().check(3, 3).is_err());
     let weights = Loss::parse("ce").unwrap().with_weights(Some(&[1.0]), Device::Cpu).unwrap();
-    assert!(weights.check(3, 3).unwrap_err().to_string().starts_with("1 class weights were given for 3 classes"));
+    assert!(
+        weights.check(3, 3).unwrap_err().to_string().starts_with("1 class weights were given for 3 classes")
+    );
     assert!(Loss::parse("ce").unwrap().with_smoothing(1.0).is_err());
     assert_eq!(Loss::parse(" ce + 0.5*dice+focal(3)").unwrap().to_string(), "ce+0.5*dice+focal(3)");
 }
@@ -200,7 +214,10 @@ fn cross_entropy_and_binary_equal_pytorch() {
             })
         })
         .collect();
-    let text = crate::reference::run(Command::new(python).args(["-c", REFERENCE]), &serde_json::json!(given).to_string());
+    let text = crate::reference::run(
+        Command::new(python).args(["-c", REFERENCE]),
+        &serde_json::json!(given).to_string(),
+    );
     let expected: Vec<(usize, f64)> = serde_json::from_str(&text).unwrap();
     assert!(expected.len() >= 8, "{text}");
     for (index, expected) in expected {

@@ -13,7 +13,9 @@ pub struct Groups {
 #[derive(Debug, thiserror::Error)]
 pub enum GroupError {
     /// No variable has such a name.
-    #[error("--lr-scale {pattern} fits none of the {variables} trained variables, whose names are such as {example}")]
+    #[error(
+        "--lr-scale {pattern} fits none of the {variables} trained variables, whose names are such as {example}"
+    )]
     Pattern {
         /// The pattern.
         pattern: String,
@@ -82,7 +84,8 @@ mod tests {
             ("weight", "weight", true),
             ("weight", "weights", false),
         ];
-        let wrong: Vec<_> = cases.iter().filter(|(pattern, name, fits)| matches(pattern, name) != *fits).collect();
+        let wrong: Vec<_> =
+            cases.iter().filter(|(pattern, name, fits)| matches(pattern, name) != *fits).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 }

@@ -54,19 +54,22 @@ impl FromStr for Method {
         };
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
-            let number = || value.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(wrong);
+            let number =
+                || value.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(wrong);
             let share = || number().and_then(|n| if n < 1.0 { Ok(n) } else { Err(wrong()) });
             match (&mut method, key) {
                 (Method::Sgd { momentum, .. }, "momentum") => *momentum = share()?,
                 (Method::Sgd { nesterov, .. }, "nesterov") if value.is_empty() => *nesterov = true,
                 (Method::Adam { betas, .. } | Method::AdamW { betas, .. }, "beta1") => betas.0 = share()?,
                 (Method::Adam { betas, .. } | Method::AdamW { betas, .. }, "beta2") => betas.1 = share()?,
-                (Method::Adam { epsilon, .. } | Method::AdamW { epsilon, .. }, "epsilon") => *epsilon = number()?,
+                (Method::Adam { epsilon, .. } | Method::AdamW { epsilon, .. }, "epsilon") => {
+                    *epsilon = number()?
+                }
                 _ => return Err(wrong()),
             }
         }
         match method {
-            Method::Sgd { momentum, nesterov: true } if momentum == 0.0 => Err(wrong()),
+            Method::Sgd { momentum: 0.0, nesterov: true } => Err(wrong()),
             method => Ok(method),
         }
     }

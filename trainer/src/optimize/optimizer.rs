@@ -197,7 +197,8 @@ fn apply(
                 _ => decayed(gradient, weights)?,
             };
             let _ = mean.f_lerp_(&gradient, 1.0 - betas.0)?;
-            let _ = square.f_mul_scalar_(betas.1)?.f_add_(&gradient.f_square()?.f_mul_scalar(1.0 - betas.1)?)?;
+            let _ =
+                square.f_mul_scalar_(betas.1)?.f_add_(&gradient.f_square()?.f_mul_scalar(1.0 - betas.1)?)?;
             let correction = (1.0 - betas.1.powi(steps)).sqrt();
             let denominator = square.f_sqrt()?.f_div_scalar(correction)?.f_add_scalar(*epsilon)?;
             let step = mean.f_div(&denominator)?.f_mul_scalar(rate / (1.0 - betas.0.powi(steps)))?;

@@ -131,7 +131,9 @@ impl Schedule {
         let factor = match self.shape {
             Shape::Constant => 1.0,
             Shape::Step { every, factor } => factor.powf((epoch / every).floor()),
-            Shape::Cosine { floor } => floor + (1.0 - floor) * (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0,
+            Shape::Cosine { floor } => {
+                floor + (1.0 - floor) * (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0
+            }
             Shape::Poly { power } => (1.0 - progress).powf(power),
             Shape::Plateau { factor, .. } => factor.powi(plateau.falls),
         };

@@ -20,7 +20,8 @@ fn loss(parameters: &[Parameter]) -> Tensor {
 }
 
 fn values(parameters: &[Parameter]) -> Vec<f64> {
-    let list = |p: &Parameter| Vec::<f64>::try_from(p.tensor.detach().view([-1]).to_kind(Kind::Double)).unwrap();
+    let list =
+        |p: &Parameter| Vec::<f64>::try_from(p.tensor.detach().view([-1]).to_kind(Kind::Double)).unwrap();
     parameters.iter().flat_map(list).collect()
 }
 
@@ -85,7 +86,10 @@ fn twenty_steps_equal_pytorch() {
         .iter()
         .map(|(method, decay, clip)| serde_json::json!({"method": method, "decay": decay, "clip": clip, "start": start}))
         .collect();
-    let text = crate::reference::run(Command::new(python).args(["-c", REFERENCE]), &serde_json::json!(given).to_string());
+    let text = crate::reference::run(
+        Command::new(python).args(["-c", REFERENCE]),
+        &serde_json::json!(given).to_string(),
+    );
     let expected: Vec<Vec<f64>> = serde_json::from_str(&text).unwrap();
     let mut wrong = Vec::new();
     for ((method, decay, clip), expected) in CASES.iter().zip(expected) {
@@ -160,8 +164,10 @@ fn a_loaded_state_goes_on_bit_for_bit() {
 fn clipping_keeps_the_direction() {
     let optimizer = Optimizer::new("adam".parse().unwrap(), 0.0, variables()).unwrap();
     loss(optimizer.parameters()).backward();
-    let squares = |o: &Optimizer| o.gradients().map(|g| g.square().sum(Kind::Double).double_value(&[])).sum::<f64>();
-    let (before, first) = (squares(&optimizer).sqrt(), optimizer.gradients().next().unwrap().double_value(&[0, 0]));
+    let squares =
+        |o: &Optimizer| o.gradients().map(|g| g.square().sum(Kind::Double).double_value(&[])).sum::<f64>();
+    let (before, first) =
+        (squares(&optimizer).sqrt(), optimizer.gradients().next().unwrap().double_value(&[0, 0]));
     assert!((optimizer.clip(1e9).unwrap().double_value(&[]) - before).abs() < 1e-5);
     assert!((squares(&optimizer).sqrt() - before).abs() < 1e-5, "a small gradient was changed");
     let _ = optimizer.clip(0.25).unwrap();
@@ -174,9 +180,15 @@ fn factors_by_pattern() {
     let mut parameters = variables();
     let scales = vec![("*".to_string(), 0.5), ("*.bias".to_string(), 0.1)];
     Groups { scales }.apply(&mut parameters).unwrap();
-    assert_eq!(parameters.iter().map(|p| (p.rate_factor, p.decays)).collect::<Vec<_>>(), [(0.5, true), (0.1, false)]);
+    assert_eq!(
+        parameters.iter().map(|p| (p.rate_factor, p.decays)).collect::<Vec<_>>(),
+        [(0.5, true), (0.1, false)]
+    );
     let unknown = Groups { scales: vec![("encoder*".to_string(), 0.5)] }.apply(&mut parameters).unwrap_err();
-    assert!(unknown.to_string().contains("encoder*") && unknown.to_string().contains("layer.weight"), "{unknown}");
+    assert!(
+        unknown.to_string().contains("encoder*") && unknown.to_string().contains("layer.weight"),
+        "{unknown}"
+    );
 }
 
 #[test]
@@ -227,7 +239,9 @@ fn rates_follow_their_formulas() {
 
 #[test]
 fn what_cannot_be_read_is_refused() {
-    for text in ["", "rmsprop", "sgd:nesterov,momentum=0", "adam:momentum=0.9", "sgd:momentum=1", "adam:beta1=x"] {
+    for text in
+        ["", "rmsprop", "sgd:nesterov,momentum=0", "adam:momentum=0.9", "sgd:momentum=1", "adam:beta1=x"]
+    {
         assert!(text.parse::<Method>().is_err(), "{text}");
     }
     for text in ["", "linear", "cosine:power=2", "step:every=0", "step:every", "plateau:factor=2"] {
@@ -263,7 +277,8 @@ fn a_scaled_loss_gives_the_same_gradients_or_none() {
     let infinite = Tensor::from_slice(&[f32::INFINITY, 1.0]);
     assert!(!scaler.unscale([infinite].into_iter(), Device::Cpu).unwrap());
     let one = Tensor::from(1.0_f32);
-    let ratio = scaler.scaled(&one).unwrap().double_value(&[]) / before.scaled(&one).unwrap().double_value(&[]);
+    let ratio =
+        scaler.scaled(&one).unwrap().double_value(&[]) / before.scaled(&one).unwrap().double_value(&[]);
     assert_eq!(ratio, 0.5);
 }
 

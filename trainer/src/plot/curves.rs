@@ -35,7 +35,11 @@ fn draw(area: &Area<'_>, lines: &[EpochLine], score_name: &str) -> Drawn {
     area.fill(&WHITE)?;
     let (left, right) = area.split_horizontally(SIZE.0 / 2);
     let of = |value: fn(&EpochLine) -> f64| -> Vec<(f64, f64)> {
-        lines.iter().map(|line| (line.epoch as f64, value(line))).filter(|(_, value)| value.is_finite()).collect()
+        lines
+            .iter()
+            .map(|line| (line.epoch as f64, value(line)))
+            .filter(|(_, value)| value.is_finite())
+            .collect()
     };
     let losses = [
         Series { name: "training loss", color: TRAIN, points: of(|line| line.loss) },
@@ -84,7 +88,12 @@ fn chart(area: &Area<'_>, title: &str, series: &[Series<'_>], range: Option<Rang
             .label(one.name)
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], color.stroke_width(2)));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).label_font(FONT).draw()?;
+    chart
+        .configure_series_labels()
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK)
+        .label_font(FONT)
+        .draw()?;
     Ok(())
 }
 
@@ -120,7 +129,10 @@ mod tests {
             curves(&path, &lines, "mean IoU").unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"), "{epochs}: {text}");
-            assert!(["training loss", "mean IoU", "accuracy"].iter().all(|name| text.contains(name)), "{epochs}");
+            assert!(
+                ["training loss", "mean IoU", "accuracy"].iter().all(|name| text.contains(name)),
+                "{epochs}"
+            );
             assert!(!text.contains("NaN") && !text.contains("inf\""), "{epochs}");
         }
     }

@@ -68,7 +68,12 @@ pub fn gray_png(path: &Path, map: &Tensor, largest: f64) -> Result<(), PlotError
     write_png(path, &bytes, (width as u32, height as u32), ExtendedColorType::L8)
 }
 
-fn write_png(path: &Path, pixels: &[u8], size: (u32, u32), color: ExtendedColorType) -> Result<(), PlotError> {
+fn write_png(
+    path: &Path,
+    pixels: &[u8],
+    size: (u32, u32),
+    color: ExtendedColorType,
+) -> Result<(), PlotError> {
     let error = |reason: String| PlotError::File { path: path.to_path_buf(), reason };
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new(&mut bytes);
@@ -78,7 +83,8 @@ fn write_png(path: &Path, pixels: &[u8], size: (u32, u32), color: ExtendedColorT
 
 fn arranged(rows: &[Vec<Picture>]) -> Picture {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let column_width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|p| p.width).max().unwrap_or(0);
+    let column_width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|p| p.width).max().unwrap_or(0);
     let widths: Vec<u32> = (0..columns).map(column_width).collect();
     let heights: Vec<u32> = rows.iter().map(|row| row.iter().map(|p| p.height).max().unwrap_or(0)).collect();
     let total = |sizes: &[u32]| sizes.iter().sum::<u32>() + GAP * (sizes.len() as u32 + 1);
@@ -102,13 +108,17 @@ mod tests {
 
     #[test]
     fn pictures_lie_in_rows() {
-        let plain = |width, height, value| Picture { width, height, rgb: vec![value; 3 * (width * height) as usize] };
+        let plain =
+            |width, height, value| Picture { width, height, rgb: vec![value; 3 * (width * height) as usize] };
         let rows = [vec![plain(2, 3, 10), plain(1, 1, 20)], vec![plain(4, 1, 30)]];
         let sheet = arranged(&rows);
         assert_eq!((sheet.width, sheet.height), (4 + 1 + 3 * GAP, 3 + 1 + 3 * GAP));
         let at = |x: u32, y: u32| sheet.rgb[3 * (y * sheet.width + x) as usize];
         assert_eq!([at(0, 0), at(GAP, GAP), at(GAP + 2, GAP)], [PAPER, 10, PAPER]);
-        assert_eq!([at(4 + 2 * GAP, GAP), at(4 + 2 * GAP, GAP + 1), at(GAP + 3, 3 + 2 * GAP)], [20, PAPER, 30]);
+        assert_eq!(
+            [at(4 + 2 * GAP, GAP), at(4 + 2 * GAP, GAP + 1), at(GAP + 3, 3 + 2 * GAP)],
+            [20, PAPER, 30]
+        );
         assert_eq!(arranged(&[]).rgb.len(), 3 * (GAP * GAP) as usize);
     }
 

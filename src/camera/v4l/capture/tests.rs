@@ -137,6 +137,12 @@ fn cameras_are_kept_running() {
             ],
         ),
         (
+            "suspended with the board for longer than the timeout: neither silent nor late",
+            one,
+            Machine::new(vec![yuyv(&[Frame, Suspend, Unstamped, Frame])]),
+            &["frame 0 at 0 ms", "frame 1 at 100 ms", "frame 2 at 200 ms", "missed 0 reopened 0"],
+        ),
+        (
             "silent again after each opening: the pauses grow; three intervals of 0.1 s are the least timeout",
             "v4l:/dev/video0?timeout=0.2",
             Machine::new(vec![
@@ -334,6 +340,32 @@ fn a_reader_that_decodes_nothing_has_the_camera_opened_again() {
     assert_eq!(found(&shared, &mut None).as_deref(), Some("interrupted: no frame can be decoded"));
     assert_eq!(capture.step(), Duration::ZERO);
     assert_eq!(machine.take_log(), ["open /dev/video0", "set YUYV 4x2", "start"]);
+}
+
+#[test]
+fn a_camera_whose_jpegs_never_decode_is_opened_less_and_less_often() {
+    let jpegs = || camera(Encoding::Mjpg, &vec![Event::Bytes(vec![255, 216, 0]); 8]);
+    let machine = Machine::new((0..6).map(|_| jpegs()).collect());
+    let shared = Arc::new(Shared::default());
+    let options = V4lOptions { device: Some("/dev/video0".into()), ..V4lOptions::default() };
+    let mut capture = Capture::new(machine.clone(), options, Box::new(machine.clock.clone()), shared.clone());
+    // The reader decodes one frame in the fourth session, and gives up after the eighth frame of each.
+    let mut pauses = Vec::new();
+    for session in 0..6 {
+        assert_eq!(capture.step(), Duration::ZERO, "opened");
+        for _ in 0..8 {
+            assert_eq!(capture.step(), Duration::ZERO, "a buffer");
+            if session == 3 {
+                shared.proven();
+            }
+        }
+        shared.ask_reopen("no frame can be decoded".into());
+        pauses.push(capture.step().as_millis());
+    }
+    assert_eq!(pauses, [500, 1000, 2000, 500, 1000, 2000]);
+    // What the reader asked for of a session that is over does not end the next.
+    shared.ask_reopen("no frame can be decoded".into());
+    assert!(capture.step() > Duration::ZERO, "not connected any more");
 }
 
 #[test]

@@ -140,7 +140,9 @@ fn frames_are_decoded_turned_and_go_on_after_broken_ones() {
     report(cases.into_iter().filter_map(|(name, bytes, want)| {
         events.send(Event::Bytes(bytes)).expect("the camera listens");
         let got = next(&mut source);
-        (!got.ends_with(want)).then(|| format!("{name}: {got}"))
+        // A back-off ends with a frame that decodes.
+        let proves = source.shared.take_proven() == name.starts_with("whole");
+        (!got.ends_with(want) || !proves).then(|| format!("{name}: {got}, proves: {proves}"))
     }));
     assert_eq!(source.losses(), Losses::default());
 }
@@ -156,6 +158,8 @@ fn a_lost_camera_is_told_at_once_and_closed() {
     events.send(Event::Fail(Errno::NODEV)).expect("the camera listens");
     assert_eq!(next(&mut source), "v4l:/dev/video0: the camera is not connected; trying again");
     assert_eq!(source.mode(), None);
+    // It is told before it is closed, so that a driver that hangs there is no secret.
+    drop(source);
     assert_eq!(machine.take_log().last().map(String::as_str), Some("close"));
 }
 

@@ -128,6 +128,7 @@ impl Folder for SimulatedFolder {
 
     fn sync(&mut self) -> io::Result<()> {
         self.change(false, |disk| {
+            disk.syncs += u64::from(!disk.changes.is_empty());
             disk.names_on_medium = disk.names.clone();
             disk.changes.clear();
             disk.collect();
@@ -198,7 +199,12 @@ impl Appender for SimulatedFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.change(false, |file, result, _| if result.is_ok() { file.sync() } else { file.forget() })
+        let unsynced = self.card.lock().inodes.get(&self.inode).and_then(|file| file.unsynced_bytes());
+        self.change(false, |file, result, _| if result.is_ok() { file.sync() } else { file.forget() })?;
+        let mut disk = self.card.lock();
+        disk.written_bytes += unsynced.unwrap_or(0);
+        disk.syncs += u64::from(unsynced.is_some());
+        Ok(())
     }
 }
 
@@ -212,10 +218,11 @@ impl Content for SimulatedFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut disk = self.card.lock();
         disk.operate(self.generation, false, false)?;
-        let file = disk.inodes.get(&self.inode).ok_or(io::ErrorKind::NotFound)?;
+        let file = Arc::clone(disk.inodes.get(&self.inode).ok_or(io::ErrorKind::NotFound)?);
         let rest = file.seen.get(offset as usize..).unwrap_or(&[]);
         let read = rest.len().min(into.len());
         into[..read].copy_from_slice(&rest[..read]);
+        disk.read_bytes += read as u64;
         Ok(read)
     }
 }

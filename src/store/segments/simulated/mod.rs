@@ -117,6 +117,12 @@ pub struct Disk {
     locked: bool,
     /// Operations so far, reading ones too.
     pub operations: u64,
+    /// Bytes that were read of files so far.
+    pub read_bytes: u64,
+    /// Bytes of whole blocks that syncs of files have brought to the medium so far.
+    pub written_bytes: u64,
+    /// Syncs of files and of the folder so far that had something to save.
+    pub syncs: u64,
     /// Which operations fail, and how.
     pub failing: Option<(Range<u64>, Failure)>,
     /// Whether the state after each changing operation goes to `history`.
@@ -146,6 +152,9 @@ impl Simulated {
             generation: 0,
             locked: false,
             operations: 0,
+            read_bytes: 0,
+            written_bytes: 0,
+            syncs: 0,
             failing: None,
             recording: false,
             handles: 0,
@@ -231,6 +240,17 @@ impl Disk {
         self.names_on_medium.insert(name.to_owned(), self.next_inode);
     }
 
+    /// Removes a file as another program does.
+    pub fn remove_file(&mut self, name: &str) {
+        self.names.remove(name);
+        self.names_on_medium.remove(name);
+    }
+
+    /// The names of all files as they are seen.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.names.keys().cloned()
+    }
+
     /// The bytes of a file as they are seen.
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         Some(&self.inodes.get(self.names.get(name)?)?.seen)
@@ -308,6 +328,13 @@ impl Inode {
             }
         }
         Inode { seen: medium.clone(), clean: medium.len(), medium, ..Inode::default() }
+    }
+
+    /// Bytes of the blocks that a sync would write; `None` where there is nothing to save.
+    fn unsynced_bytes(&self) -> Option<u64> {
+        const BLOCK: usize = 4096;
+        let blocks = self.seen.len().next_multiple_of(BLOCK) - self.clean / BLOCK * BLOCK;
+        self.dirty.then_some(blocks as u64)
     }
 
     fn truncate(&mut self, length: usize) {

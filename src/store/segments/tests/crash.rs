@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::store::segments::simulated::Disk;
-use crate::store::segments::{Encoding, Sync, verify_on};
+use crate::store::segments::{Encoding, Sync};
 
 /// How a store is used before the power fails.
 struct Workload {
@@ -273,8 +273,8 @@ fn whole_records_behind_a_torn_one_stay() {
     let (numbers, errors) = all();
     assert_eq!(numbers, expected(30));
     assert!(matches!(&errors[..], [StoreError::Damaged { offset, .. }] if *offset == second as u64));
-    let report = verify_on(&card, Path::new(FOLDER)).unwrap();
-    assert_eq!((report.records, report.missing, report.damaged), (29, 1, 1));
+    let report = verified(&card);
+    assert_eq!((report.listed, report.whole, report.unreadable, report.damaged), (30, 29, 1, 1));
     // and the next start removes it.
     let (mut store, recovery) = open(&card, &start(), &options).unwrap();
     assert_eq!((recovery.records, recovery.next_sequence, recovery.damaged_bytes), (29, 30, 0));

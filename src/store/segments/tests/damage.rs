@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::segments::verify_on;
+use crate::store::segments::Sync;
+use crate::store::segments::format::first_of;
 
 const SEGMENT: &str = "0000000000000000.seg";
 
@@ -52,11 +53,99 @@ fn read(card: &Simulated) -> Result<(usize, usize), TestCaseError> {
 fn a_sealed_segment_is_whole_and_need_not_be_scanned() {
     for sealed in [false, true] {
         let (card, _) = segment(sealed);
-        let report = verify_on(&card, Path::new(FOLDER)).unwrap();
-        assert_eq!((report.records, report.damaged, report.sequences), (20, 0, Some((0, 19))));
+        let report = verified(&card);
+        assert!(report.is_whole(), "{report}");
+        assert_eq!((report.whole, report.sequences), (20, Some((0, 19))));
         let (_, recovery) = open(&card, &start(), &StoreOptions::default()).unwrap();
         assert_eq!((recovery.records, recovery.scanned), (20, u64::from(!sealed)));
     }
+}
+
+/// What is done to the segments of a store, given their names, and how many masks are then listed, unreadable and
+/// missing.
+#[test]
+fn losses_are_counted_to_the_mask() {
+    const MASKS: u64 = 90;
+    fn damage(card: &Simulated, name: &str, change: fn(&mut Vec<u8>)) {
+        let mut bytes = card.lock().file(name).unwrap().to_vec();
+        change(&mut bytes);
+        card.lock().put_file(name, &bytes);
+    }
+    type Case = (&'static str, fn(&Simulated, &[String], &[u64]) -> (u64, u64, u64));
+    let cases: [Case; 8] = [
+        ("nothing", |_, _, _| (MASKS, 0, 0)),
+        ("a segment in the middle is gone", |card, names, records| {
+            card.lock().remove_file(&names[1]);
+            (MASKS, 0, records[1])
+        }),
+        ("two are gone", |card, names, records| {
+            card.lock().remove_file(&names[1]);
+            card.lock().remove_file(&names[2]);
+            (MASKS, 0, records[1] + records[2])
+        }),
+        ("the oldest is gone, as the quota takes it", |card, names, records| {
+            card.lock().remove_file(&names[0]);
+            (MASKS - records[0], 0, 0)
+        }),
+        ("zeros over most of a segment", |card, names, records| {
+            damage(card, &names[1], |bytes| {
+                let end = bytes.len() - 4096;
+                bytes[100..end].fill(0);
+            });
+            (MASKS, records[1], 0)
+        }),
+        ("a footer and the record before it", |card, names, _| {
+            damage(card, &names[1], |bytes| {
+                let last = bytes.windows(4).rposition(|mark| mark == b"SDGR").unwrap();
+                bytes[last..].fill(0xa5);
+            });
+            (MASKS, 1, 0)
+        }),
+        ("a record of the open segment", |card, names, _| {
+            damage(card, &names[names.len() - 1], |bytes| {
+                let second =
+                    bytes.windows(4).enumerate().filter(|(_, mark)| mark == b"SDGR").nth(1).unwrap().0;
+                bytes[second + 50] ^= 1;
+            });
+            (MASKS, 1, 0)
+        }),
+        ("a header", |card, names, _| {
+            damage(card, &names[1], |bytes| bytes[30] ^= 1);
+            (MASKS, 0, 0)
+        }),
+    ];
+    let mut wrong = Vec::new();
+    for (name, change) in cases {
+        let card = Simulated::new(1 << 20);
+        let options = StoreOptions {
+            segment_bytes: 4096,
+            sync: Sync::Every(Duration::from_secs(20)),
+            ..StoreOptions::default()
+        };
+        let clock = start();
+        let (mut store, _) = open(&card, &clock, &options).unwrap();
+        for seed in 0..MASKS {
+            let (meta, mask) = frame(seed);
+            store.put(&meta, &mask).unwrap();
+            clock.advance(Duration::from_millis(300));
+            store.tick();
+        }
+        store.close().unwrap();
+        let names: Vec<String> = card.lock().names().filter(|name| name.ends_with(".seg")).collect();
+        assert!(names.len() > 4, "{names:?}");
+        let firsts: Vec<u64> = names.iter().map(|name| first_of(name).unwrap()).collect();
+        let records: Vec<u64> = firsts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let (listed, unreadable, missing) = change(&card, &names, &records);
+        let report = verified(&card);
+        let found = (report.listed, report.unreadable, report.missing, report.whole);
+        if found != (listed, unreadable, missing, listed - unreadable - missing) || report.skipped > 0 {
+            wrong.push(format!("{name}: {report:?}"));
+        }
+        if report.is_whole() != (found.3 == listed && report.damaged == 0) {
+            wrong.push(format!("{name}: {report}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 proptest! {

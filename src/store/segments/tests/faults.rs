@@ -351,6 +351,91 @@ fn a_spent_budget_is_renewed_the_next_day() {
     assert!(again.abs_diff(spent) < 100_000, "{spent} bytes before the restart, {again} after");
 }
 
+/// What is set while a camera runs holds from the next tick on, without a restart.
+#[test]
+fn limits_change_while_it_runs() {
+    type Set = fn(&mut StoreOptions);
+    type Case = (&'static str, Set, Set, fn(&mut Camera) -> bool);
+    let cases: [Case; 7] = [
+        (
+            "max_bytes",
+            |_| (),
+            |options| options.max_bytes = Some(65536),
+            |camera| camera.store.status().bytes <= 65536,
+        ),
+        (
+            "max_age",
+            |_| (),
+            |options| options.max_age = Some(Duration::from_secs(400)),
+            |camera| {
+                let (oldest, next) = camera.store.status().sequences.unwrap();
+                next - oldest < 600
+            },
+        ),
+        (
+            "sync",
+            |options| options.sync = Sync::Close,
+            |options| options.sync = Sync::Record,
+            |camera| camera.store.status().unsynced == 0,
+        ),
+        (
+            "segment_bytes",
+            |options| options.segment_bytes = 1 << 20,
+            |options| options.segment_bytes = 4096,
+            |camera| camera.store.status().segments > 3,
+        ),
+        (
+            "segment_age",
+            |options| {
+                (options.segment_bytes, options.segment_age) = (1 << 20, Duration::from_secs(7 * 86_400))
+            },
+            |options| (options.segment_bytes, options.segment_age) = (1 << 20, Duration::from_secs(60)),
+            |camera| camera.store.status().segments > 2,
+        ),
+        (
+            "min_free_bytes",
+            |options| options.min_free_bytes = 10 << 20,
+            |options| options.min_free_bytes = 0,
+            |camera| camera.store.status().state == StoreState::Writing,
+        ),
+        (
+            "write_bytes_per_day",
+            |options| options.write_bytes_per_day = Some(1 << 20),
+            |options| options.write_bytes_per_day = Some(100 << 20),
+            |camera| camera.store.status().state == StoreState::Writing,
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (name, before, after, holds) in cases {
+        let plain = StoreOptions { max_bytes: None, ..options() };
+        let (mut old, mut new) = (plain.clone(), plain);
+        before(&mut old);
+        after(&mut new);
+        let card = Simulated::new(4 << 20);
+        let mut camera = Camera::new(&card, &old);
+        camera.run(1000);
+        if holds(&mut camera) {
+            wrong.push(format!("{name}: held before it was set"));
+        }
+        camera.store.set_limits(&new).unwrap();
+        camera.run(70);
+        if !holds(&mut camera) {
+            wrong.push(format!("{name}: {:?}", camera.store.status()));
+        }
+        // Where masks lie and how is not changed.
+        let elsewhere = StoreOptions { mount: Some("/elsewhere".into()), ..new.clone() };
+        if camera.store.set_limits(&elsewhere).is_err()
+            || camera.store.set_limits(&StoreOptions { max_bytes: Some(1), ..new }).is_ok()
+        {
+            wrong.push(format!("{name}: what cannot be set"));
+        }
+        if let Err(why) = camera.close() {
+            wrong.push(format!("{name}: {why}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn wrong_usage_is_told_apart() {
     type Case = (&'static str, fn(&mut StoreOptions));

@@ -3,17 +3,20 @@
 mod crash;
 mod damage;
 mod faults;
+mod identity;
 mod real;
 mod soak;
+mod startup;
+mod wear;
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::simulated::{Random, Simulated};
-use super::{Recovery, SegmentStore, StoreOptions, StoreReader, StoredMask};
+use super::{Recovery, SegmentStore, StoreOptions, StoreReader, StoredMask, verify_segments};
 use crate::clock::ManualClock;
 use crate::mask::{Class, Mask, classes_from_names};
-use crate::store::{RecordMeta, StoreError, Throttle};
+use crate::store::{RecordMeta, StoreError, Throttle, Verified};
 
 /// Where stores are on simulated cards.
 const FOLDER: &str = "/card/masks";
@@ -60,6 +63,10 @@ fn stored(card: &Simulated) -> Result<Vec<StoredMask>, StoreError> {
         Err(StoreError::NoStore { .. }) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+fn verified(card: &Simulated) -> Verified {
+    verify_segments(card, Path::new(FOLDER), &mut |_| ()).unwrap()
 }
 
 /// Whether this is what was stored for the seed that is its frame's number.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::clock::ManualClock;
 use crate::mask::{Class, Mask, classes_from_names};
 use crate::store::segments::{
-    SegmentStore, StoreEvent, StoreOptions, StoreState, Sync, WaitReason, read_store, verify,
+    SegmentStore, StoreEvent, StoreOptions, StoreState, Sync, WaitReason, read_store,
 };
-use crate::store::{RecordMeta, StoreError, StoredMask};
+use crate::store::{Existing, MaskFolder, Record, RecordMeta, StoreError, StoredMask, verify};
 
 fn classes() -> Vec<Class> {
     classes_from_names(&["background", "cat"])
@@ -47,9 +47,9 @@ fn masks_come_back() {
     let expected: Vec<StoredMask> =
         (0..30).map(|frame| StoredMask { sequence: frame, meta: meta(frame), mask: mask(frame) }).collect();
     assert_eq!(stored, expected);
-    let report = verify(&folder).unwrap();
+    let report = verify(&folder, &mut |_| ()).unwrap();
     assert!(report.is_whole(), "{report:?}");
-    assert_eq!((report.records, report.missing, report.torn_bytes), (30, 0, 0));
+    assert_eq!((report.whole, report.skipped, report.torn_bytes), (30, 0, 0));
 }
 
 #[test]
@@ -120,6 +120,44 @@ fn a_folder_that_is_moved_away_is_begun_anew() {
     store.close().unwrap();
     let frames: Vec<u64> = read_store(&folder).unwrap().map(|stored| stored.unwrap().meta.frame).collect();
     assert_eq!(frames, [0]);
+}
+
+/// Masks of two kinds are not mixed in a folder: readers take it for one of them.
+#[test]
+fn pictures_and_segments_are_kept_apart() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let segments = |name: &str| {
+        SegmentStore::open(&at(name), &classes(), StoreOptions::default(), Box::new(ManualClock::default()))
+            .map(|(store, _)| drop(store.close().unwrap()))
+    };
+    let pictures = |name: &str, existing| {
+        MaskFolder::create(&at(name), &classes(), existing).map(|folder| folder.listed())
+    };
+    segments("segments").unwrap();
+    assert!(matches!(pictures("segments", Existing::Continue), Err(StoreError::OtherFiles { .. })));
+    assert_eq!(pictures("pictures", Existing::Continue).unwrap(), 0);
+    assert!(matches!(segments("pictures"), Err(StoreError::Pictures { .. })));
+    assert!(!at("pictures").join("store.id").exists());
+
+    let mut folder = MaskFolder::create(&at("pictures"), &classes(), Existing::Continue).unwrap();
+    folder.put(Record { frame: 0, time: Duration::ZERO, name: None, overlay: None }, &mask(0)).unwrap();
+    drop(folder);
+    assert_eq!(pictures("pictures", Existing::Continue).unwrap(), 1, "it goes on after its own");
+
+    for (name, file, is_other) in [
+        ("photos", "holiday.jpg", true),
+        ("numbers", "000000.png", true),
+        ("card", "lost+found", false),
+        ("hidden", ".nomedia", false),
+    ] {
+        std::fs::create_dir_all(at(name)).unwrap();
+        std::fs::write(at(name).join(file), "mine").unwrap();
+        let opened = pictures(name, Existing::Continue).map_err(|error| error.to_string());
+        let told =
+            opened.as_ref().is_err_and(|said| said.contains(file) && said.contains(&format!("{name}/masks")));
+        assert_eq!((opened.is_err(), told), (is_other, is_other), "{opened:?}");
+    }
 }
 
 #[test]

@@ -31,7 +31,16 @@ fn a_million_frames_in_bounded_memory() {
             let disk = card.lock();
             most_bytes = most_bytes.max(disk.used_bytes());
             assert_eq!((store.status().state, disk.handles <= 2), (StoreState::Writing, true));
+            let segments = disk.names().filter(|name| name.ends_with(".seg"));
+            let sizes: Vec<u64> =
+                segments.map(|name| disk.file(&name).map_or(0, |bytes| bytes.len() as u64)).collect();
             drop(disk);
+            let status = store.status();
+            assert_eq!(
+                (status.bytes, status.segments),
+                (sizes.iter().sum(), sizes.len() as u64),
+                "after {number}"
+            );
             let sizes = store.sizes();
             if number <= FRAMES / 10 {
                 settled = std::array::from_fn(|i| settled[i].max(sizes[i]));

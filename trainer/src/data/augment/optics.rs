@@ -14,13 +14,17 @@ pub(super) fn blur(
     augment: &Augment,
     draws: &mut Draws,
     values: &mut [f32],
-    (width, channels): (usize, usize),
+    size: (usize, usize),
     rows: &mut Vec<f32>,
 ) {
     let deviation = draws.between(0.0, augment.blur);
-    if deviation < BLUR_MIN_PX {
-        return;
+    if deviation >= BLUR_MIN_PX {
+        spread(deviation, values, size, rows);
     }
+}
+
+/// Blurs by a deviation in pixels.
+fn spread(deviation: f64, values: &mut [f32], (width, channels): (usize, usize), rows: &mut Vec<f32>) {
     let weights = gaussian(deviation);
     let pitch = width * channels;
     rows.clear();
@@ -67,8 +71,10 @@ fn gaussian(deviation: f64) -> Vec<f32> {
 pub(super) fn noise(augment: &Augment, draws: &mut Draws, values: &mut [f32]) {
     let deviation = 255.0 * draws.between(0.0, augment.noise);
     if deviation > 0.0 {
-        for value in values {
-            *value += (deviation * draws.normal()) as f32;
+        for pair in values.chunks_mut(2) {
+            for (value, normal) in pair.iter_mut().zip(draws.normal()) {
+                *value += (deviation * normal) as f32;
+            }
         }
     }
 }
@@ -79,23 +85,24 @@ mod tests {
 
     #[test]
     fn blur_spreads_a_point_and_keeps_the_sum() {
-        let augment = Augment { blur: 2.0, ..Augment::default() };
         let (width, channels) = (21, 3);
-        let mut values = vec![0.0; 19 * width * channels];
+        let size = (width, channels);
         let center = (9 * width + 10) * channels + 1;
-        values[center] = 1000.0;
-        blur(&augment, &mut Draws::new([1, 2, 3, 4]), &mut values, (width, channels), &mut Vec::new());
-        assert!((values.iter().sum::<f32>() - 1000.0).abs() < 0.1);
-        assert!(values.iter().enumerate().all(|(at, &value)| at % channels == 1 || value == 0.0));
-        let neighbors = [center - 3, center + 3, center - width * 3, center + width * 3].map(|at| values[at]);
-        assert!(
-            neighbors.iter().all(|value| (value - neighbors[0]).abs() < 1e-3 && *value > 0.0),
-            "{neighbors:?}"
-        );
-        assert!(values[center] > neighbors[0] && values[center] < 999.0);
-        let mut flat = vec![7.0; 19 * width * channels];
-        blur(&augment, &mut Draws::new([1, 2, 3, 4]), &mut flat, (width, channels), &mut Vec::new());
-        assert!(flat.iter().all(|value| (value - 7.0).abs() < 1e-4), "border pixels go on");
+        for deviation in [0.4, 1.0, 2.0] {
+            let mut values = vec![0.0; 19 * width * channels];
+            values[center] = 1000.0;
+            spread(deviation, &mut values, size, &mut Vec::new());
+            assert!((values.iter().sum::<f32>() - 1000.0).abs() < 0.1);
+            assert!(values.iter().enumerate().all(|(at, &value)| at % channels == 1 || value == 0.0));
+            let ratio = (-0.5 / (deviation * deviation)).exp() as f32;
+            for neighbor in [center - 3, center + 3, center - width * 3, center + width * 3] {
+                let found = values[neighbor] / values[center];
+                assert!((found - ratio).abs() < 1e-4, "{found}, not {ratio} at deviation {deviation}");
+            }
+            let mut flat = vec![7.0; 19 * width * channels];
+            spread(deviation, &mut flat, size, &mut Vec::new());
+            assert!(flat.iter().all(|value| (value - 7.0).abs() < 1e-4), "border pixels go on");
+        }
     }
 
     #[test]

@@ -133,7 +133,8 @@ impl Maker {
             .preparer
             .prepare_pixels(&frame, &self.identity, &mut self.stored)
             .map_err(|error| error.to_string())?;
-        let pixels = self.stored.iter().map(|&value| value as u8).collect();
+        // Stored values are signed on ARM; the bits are the pixel's.
+        let pixels = self.stored.iter().map(|value| value.to_le_bytes()[0]).collect();
         let goal = match (target, self.shared.examples.task()) {
             (Target::Class(class), Task::Classification) => Goal::Class(class),
             (Target::Mask(ids), Task::Segmentation) => {

@@ -36,7 +36,7 @@ fn conv(call: &Call) -> Result<Vec<Value>, Fault> {
         &both,
         &window.dilations,
         false,
-        &vec![0; sizes.len()],
+        vec![0; sizes.len()],
         call.node.int("group", 1),
     )?;
     one(x.like(y))
@@ -96,11 +96,11 @@ fn conv_transpose(call: &Call) -> Result<Vec<Value>, Fault> {
     let beyond: Vec<i64> =
         (0..rank).map(|axis| (window.begin[axis] + outputs[axis] - whole[axis]).max(0)).collect();
     let mut y = convolve(&vec![0; rank], &beyond)?;
-    for axis in 0..rank {
-        if window.begin[axis] < 0 {
+    for (axis, (&begin, &output)) in window.begin.iter().zip(&outputs).enumerate() {
+        if begin < 0 {
             return failed("has negative padding");
         }
-        y = y.f_narrow(axis as i64 + 2, window.begin[axis], outputs[axis])?;
+        y = y.f_narrow(axis as i64 + 2, begin, output)?;
     }
     one(x.like(y))
 }

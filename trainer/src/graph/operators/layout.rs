@@ -105,10 +105,10 @@ fn unsqueeze(call: &Call) -> Result<Vec<Value>, Fault> {
         return failed("adds an axis twice");
     }
     let mut shape = vec![1; rank];
-    for (&place, &size) in old.iter().zip(&x.tensor.size()) {
+    for (&place, size) in old.iter().zip(x.shape_of_one(call.pictures)) {
         shape[place] = size;
     }
-    one(Value { tensor: x.tensor.f_reshape(&shape)?, batch: x.batch.map(|axis| old[axis]) })
+    one(shaped(call, x, shape)?)
 }
 
 fn expand(call: &Call) -> Result<Vec<Value>, Fault> {

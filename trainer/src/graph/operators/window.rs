@@ -47,11 +47,11 @@ impl Window {
             }
             "VALID" => {}
             same @ ("SAME_UPPER" | "SAME_LOWER") => {
-                for axis in 0..rank {
+                for (axis, &size) in sizes.iter().enumerate() {
                     let stride = window.strides[axis];
                     let reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1;
-                    let outputs = (sizes[axis] + stride - 1) / stride;
-                    let total = ((outputs - 1) * stride + reach - sizes[axis]).max(0);
+                    let outputs = (size + stride - 1) / stride;
+                    let total = ((outputs - 1) * stride + reach - size).max(0);
                     let (less, more) = (total / 2, total - total / 2);
                     (window.begin[axis], window.end[axis]) =
                         if same == "SAME_UPPER" { (less, more) } else { (more, less) };

@@ -1,8 +1,8 @@
-//! A mask as runs of equal class ids, row by row.
+//! The store's run-lengths: all classes of a mask at once, row by row.
 
 /// Appends the runs of `data`: for each run its class id (one byte) and its length (LEB128: seven bits a byte, the
 /// lowest first, the high bit set on all but the last). Runs go on over the ends of rows.
-pub(super) fn encode(data: &[u8], out: &mut Vec<u8>) {
+pub fn encode_runs(data: &[u8], out: &mut Vec<u8>) {
     for run in data.chunk_by(|a, b| a == b) {
         out.push(run[0]);
         let mut length = run.len();
@@ -15,7 +15,7 @@ pub(super) fn encode(data: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The ids that `runs` stand for, if they are exactly `pixels`. Nothing is allocated before that is known.
-pub(super) fn decode(runs: &[u8], pixels: usize) -> Option<Vec<u8>> {
+pub fn decode_runs(runs: &[u8], pixels: usize) -> Option<Vec<u8>> {
     let mut sum = 0_usize;
     let mut left = runs;
     while !left.is_empty() {
@@ -66,8 +66,8 @@ mod tests {
         let mut wrong = Vec::new();
         for (data, runs) in cases {
             let mut encoded = Vec::new();
-            encode(&data, &mut encoded);
-            if encoded != runs || decode(runs, data.len()).as_ref() != Some(&data) {
+            encode_runs(&data, &mut encoded);
+            if encoded != runs || decode_runs(runs, data.len()).as_ref() != Some(&data) {
                 wrong.push(format!("{data:?}: {encoded:?}"));
             }
         }
@@ -85,7 +85,7 @@ mod tests {
             ("a length that does not end", &[1, 0x80, 0x80, 0x80, 0x80, 0x80, 1], 4),
         ];
         let wrong: Vec<_> =
-            cases.into_iter().filter(|(_, runs, pixels)| decode(runs, *pixels).is_some()).collect();
+            cases.into_iter().filter(|(_, runs, pixels)| decode_runs(runs, *pixels).is_some()).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
@@ -93,13 +93,13 @@ mod tests {
         #[test]
         fn round_trip(data in proptest::collection::vec(0_u8..3, 0..2000)) {
             let mut runs = Vec::new();
-            encode(&data, &mut runs);
-            prop_assert_eq!(decode(&runs, data.len()), Some(data));
+            encode_runs(&data, &mut runs);
+            prop_assert_eq!(decode_runs(&runs, data.len()), Some(data));
         }
 
         #[test]
         fn any_bytes_are_runs_or_refused(runs in proptest::collection::vec(any::<u8>(), 0..64), pixels in 0_usize..5000) {
-            if let Some(data) = decode(&runs, pixels) {
+            if let Some(data) = decode_runs(&runs, pixels) {
                 prop_assert_eq!(data.len(), pixels);
             }
         }

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs the experiments of trainer/results/experiments, one after the other, and keeps what each says of itself under
+# trainer/results/runs. What has a result is not run again; what was interrupted goes on from its last checkpoint.
+#
+#   SEDGE_DATA=DIR SEDGE_PRETRAINED=DIR scripts/results.sh [NAME-PATTERN]...      patterns as in a shell; without any, all
+set -eu
+. "$(dirname "$0")/env.sh"
+
+: "${SEDGE_DATA:?name the folder that holds the data sets (feral_cat, ccp6, mnist, cifar10)}"
+: "${SEDGE_PRETRAINED:?name the folder that holds the float models to start from}"
+program=${SEDGE_TRAIN:-target/trainer/release/sedge-train}
+[ -x "$program" ] || scripts/trainer.sh
+[ -x target/release/sedge ] || cargo build --release --quiet
+work=target/results
+mkdir -p "$work"
+
+wanted() {
+    local pattern
+    [ $# -gt 1 ] || return 0
+    for pattern in "${@:2}"; do
+        # shellcheck disable=SC2254
+        case $1 in $pattern) return 0 ;; esac
+    done
+    return 1
+}
+
+failed=0
+while IFS='|' read -r name command; do
+    name=${name//[[:space:]]/}
+    case $name in '' | '#'*) continue ;; esac
+    wanted "$name" "$@" || continue
+    kept=trainer/results/runs/$name
+    if [ -e "$kept/result.json" ]; then
+        say "== $name: done before"
+        continue
+    fi
+    run=$work/$name start=$SECONDS
+    # The experiments' own variables: data, pretrained models, other runs.
+    command=${command//'$DATA'/$SEDGE_DATA}
+    command=${command//'$PRETRAINED'/$SEDGE_PRETRAINED}
+    command=${command//'$RUNS'/$work}
+    say "== $name: sedge-train $command"
+    resume=
+    [ ! -d "$run" ] || resume=--resume
+    # shellcheck disable=SC2086
+    if "$program" $command --out "$run" $resume </dev/null; then
+        mkdir -p "$kept"
+        cp "$run"/run.json "$run"/result.json "$kept"/
+        say "== $name: done in $((SECONDS - start)) s"
+    else
+        say "== $name: FAILED; its folder is $run"
+        failed=1
+    fi
+done <trainer/results/experiments
+exit $failed

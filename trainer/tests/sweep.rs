@@ -307,14 +307,19 @@ fn a_cluster_runs_the_cells() {
     let (stub, out) = (stub(folder.path()), folder.path().join("out"));
     let dir = out.to_str().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slurm.sh");
-    // sbatch waits for the jobs to end, and with SBATCH_WAIT fails where one has failed.
     let both = r#"
+        set -e
+        ended() { while squeue --noheader | grep -q .; do sleep 0.2; done; }
         "$sweep" sweep --out "$out" --jobs slurm -n 2 --program "$stub" --grid alpha=1,9 --grid temperature=2..4 -- fit
-        "$sweep" sweep --out "$out" --collect && touch "$mended" && "$sweep" sweep --out "$out" --jobs slurm -n 2
+        ended
+        "$sweep" sweep --out "$out" --collect
+        touch "$mended"
+        "$sweep" sweep --out "$out" --jobs slurm -n 2
+        ended
     "#;
     let output = Command::new(script)
         .args(["sh", "-c", both])
-        .envs([("sweep", env!("CARGO_BIN_EXE_sedge-train")), ("out", dir), ("SBATCH_WAIT", "1")])
+        .envs([("sweep", env!("CARGO_BIN_EXE_sedge-train")), ("out", dir)])
         .envs([("stub", stub), ("mended", folder.path().join("mended"))])
         .output()
         .unwrap();

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use image::{ColorType, DynamicImage, GrayImage, ImageFormat, RgbImage};
 use sedge_train::doctor::suspect::{self, Judgement};
-use sedge_train::doctor::{Examination, Options, html, sheet};
+use sedge_train::doctor::{Examination, Options, html, losses, sheet};
+use sedge_train::fit::Start;
+use sedge_train::graph::Network;
 
 const SIDE: u32 = 48;
 const META: &str = r#"{"classes": ["background", "cat", "dog"], "ignore": 255}"#;
@@ -109,8 +111,8 @@ fn sound() -> Files {
 
 fn sound_classes() -> Files {
     let mut files = Files::default();
-    for (seed, (split, class, index)) in (0..)
-        .zip([("train", 4), ("val", 2), ("test", 2)].into_iter().flat_map(|(split, number)| {
+    for (seed, (split, class, index)) in
+        (0..).zip([("train", 4), ("val", 2), ("test", 2)].into_iter().flat_map(|(split, number)| {
             ["cat", "dog"].into_iter().flat_map(move |class| (0..number).map(move |i| (split, class, i)))
         }))
     {
@@ -148,7 +150,8 @@ fn tar(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
 fn tars() -> Files {
     let part = |seed: u32| {
         let file = |class: &str, i: u32| (format!("set/{class}/{i}.jpg"), jpeg(seed + i));
-        let files: Vec<(String, Vec<u8>)> = (0..3).map(|i| file("cat", i)).chain((3..6).map(|i| file("dog", i))).collect();
+        let files: Vec<(String, Vec<u8>)> =
+            (0..3).map(|i| file("cat", i)).chain((3..6).map(|i| file("dog", i))).collect();
         tar(&files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect::<Vec<_>>())
     };
     Files::default().add("train.tar", part(300)).add("val.tar", part(310)).add("test.tar", part(320))
@@ -182,7 +185,13 @@ fn cases() -> Vec<Case> {
         let far = |v: u32| if v < 20 { 0 } else { 2_u8.min((v - 19) as u8) };
         far(x).min(far(y))
     };
-    let blended = |x: u32, y: u32| match x.max(y) { 0..20 => 0, 20 => 64, 21 => 128, 22 => 192, _ => 255 };
+    let blended = |x: u32, y: u32| match x.max(y) {
+        0..20 => 0,
+        20 => 64,
+        21 => 128,
+        22 => 192,
+        _ => 255,
+    };
     let mut near = pixels(1, SIDE, SIDE);
     near.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value / 2 + value / 3 + 20));
     let rgb = RgbImage::from_fn(SIDE, SIDE, |x, _| image::Rgb(if x < 20 { [0, 0, 0] } else { [128, 0, 0] }));
@@ -193,7 +202,9 @@ fn cases() -> Vec<Case> {
         picture.get_pixel_mut(3, 3)[3] = 10;
         picture
     };
-    let png_of = |picture: DynamicImage| sound().remove(image).add("train/images/0.png", encoded(picture, ImageFormat::Png));
+    let png_of = |picture: DynamicImage| {
+        sound().remove(image).add("train/images/0.png", encoded(picture, ImageFormat::Png))
+    };
     let small = encoded(GrayImage::new(24, SIDE), ImageFormat::Png);
     let void = encoded(mask_of(|_, _| 255), ImageFormat::Png);
     let no_dog = |files: Files, split: &str| {
@@ -207,7 +218,10 @@ fn cases() -> Vec<Case> {
     };
     let all = |files: Files, of: &dyn Fn(u32, u32) -> u8| {
         let bytes = encoded(mask_of(of), ImageFormat::Png);
-        let change = |(name, old): (String, Vec<u8>)| { let bytes = if name.contains("/masks/") { bytes.clone() } else { old }; (name, bytes) };
+        let change = |(name, old): (String, Vec<u8>)| {
+            let bytes = if name.contains("/masks/") { bytes.clone() } else { old };
+            (name, bytes)
+        };
         Files(files.0.into_iter().map(change).collect())
     };
     let classes = sound_classes();
@@ -219,68 +233,214 @@ fn cases() -> Vec<Case> {
         ("a sound set in tars", tars(), &[]),
         ("no META.json", sound().remove("META.json"), &[("error no-meta 1", "META.json")]),
         ("META.json without classes", with("META.json", b"{}".to_vec()), &[("error meta 1", "META.json")]),
-        ("no train", sound().rename("train/", "scene/"), &[("warning splits 1", " no train; there are: val, test, scene")]),
+        (
+            "no train",
+            sound().rename("train/", "scene/"),
+            &[("warning splits 1", " no train; there are: val, test, scene")],
+        ),
         ("no val", no_split(sound(), "val/"), &[("note splits 1", " no val")]),
-        ("an empty split", no_split(sound(), "val/images/"), &[("error split-empty 1", "val"), ("warning no-image 3", "val/masks/0.png")]),
-        ("no mask", sound().remove(mask_file).add("train/masks/0_mask.png", mask(1)),
-            &[("error no-mask 1", "train/images/0.jpg masks/0_mask.png may be meant"), ("warning no-image 1", "train/masks/0_mask.png")]),
-        ("no picture", with("val/masks/extra.png", mask(3)), &[("warning no-image 1", "val/masks/extra.png")]),
-        ("two pictures, one mask", sound().add("train/images/0.png", encoded(pixels(77, SIDE, SIDE), ImageFormat::Png)),
-            &[("error stem-twice 1", "train/images/0.png has the mask of 0.jpg")]),
-        ("a text file", with("train/images/readme.txt", b"hello".to_vec()), &[("note stray 1", "train/images/readme.txt")]),
-        ("an empty file", with(image, vec![]), &[("error undecodable 1", "train/images/0.jpg the file is empty")]),
-        ("text called .jpg", with(image, b"no picture at all".to_vec()), &[("error undecodable 1", "train/images/0.jpg neither")]),
+        (
+            "an empty split",
+            no_split(sound(), "val/images/"),
+            &[("error split-empty 1", "val"), ("warning no-image 3", "val/masks/0.png")],
+        ),
+        (
+            "no mask",
+            sound().remove(mask_file).add("train/masks/0_mask.png", mask(1)),
+            &[
+                ("error no-mask 1", "train/images/0.jpg masks/0_mask.png may be meant"),
+                ("warning no-image 1", "train/masks/0_mask.png"),
+            ],
+        ),
+        (
+            "no picture",
+            with("val/masks/extra.png", mask(3)),
+            &[("warning no-image 1", "val/masks/extra.png")],
+        ),
+        (
+            "two pictures, one mask",
+            sound().add("train/images/0.png", encoded(pixels(77, SIDE, SIDE), ImageFormat::Png)),
+            &[("error stem-twice 1", "train/images/0.png has the mask of 0.jpg")],
+        ),
+        (
+            "a text file",
+            with("train/images/readme.txt", b"hello".to_vec()),
+            &[("note stray 1", "train/images/readme.txt")],
+        ),
+        (
+            "an empty file",
+            with(image, vec![]),
+            &[("error undecodable 1", "train/images/0.jpg the file is empty")],
+        ),
+        (
+            "text called .jpg",
+            with(image, b"no picture at all".to_vec()),
+            &[("error undecodable 1", "train/images/0.jpg neither")],
+        ),
         ("half a JPEG", with(image, half), &[("error truncated 1", "train/images/0.jpg")]),
-        ("half a mask", with(mask_file, mask(1)[..60].to_vec()), &[("error mask-undecodable 1", "train/masks/0.png")]),
-        ("a mask of colors", with(mask_file, encoded(rgb, ImageFormat::Png)),
-            &[("error mask-format 1", "train/masks/0.png Rgb with 8 bits, 2 colors: [0, 0, 0], [128, 0, 0]")]),
-        ("a mask of 16 bits", with(mask_file, encoded(gray16, ImageFormat::Png)),
-            &[("error mask-format 1", "train/masks/0.png Grayscale with 16 bits")]),
-        ("a mask that is a JPEG", with(mask_file, encoded(mask_of(ids(1)), ImageFormat::Jpeg)),
-            &[("error mask-format 1", "train/masks/0.png a JPEG")]),
-        ("a mask with a palette", with(mask_file, palette(1)), &[("note mask-palette 1", "train/masks/0.png")]),
-        ("a mask of another size", with(mask_file, small),
-            &[("error size-differs 1", "train/images/0.jpg the picture is 48x48, the mask 24x48")]),
-        ("another size than promised", with("META.json", META.replace('}', ", \"size\": [40, 48]}").into_bytes()),
-            &[("warning size-meta 12", "train/images/0.jpg 48x48, META.json says 40x48")]),
-        ("one color", with(image, encoded(RgbImage::from_pixel(SIDE, SIDE, image::Rgb([7; 3])), ImageFormat::Jpeg)),
-            &[("warning constant 1", "train/images/0.jpg every pixel is [7, 7, 7]")]),
+        (
+            "half a mask",
+            with(mask_file, mask(1)[..60].to_vec()),
+            &[("error mask-undecodable 1", "train/masks/0.png")],
+        ),
+        (
+            "a mask of colors",
+            with(mask_file, encoded(rgb, ImageFormat::Png)),
+            &[("error mask-format 1", "train/masks/0.png Rgb with 8 bits, 2 colors: [0, 0, 0], [128, 0, 0]")],
+        ),
+        (
+            "a mask of 16 bits",
+            with(mask_file, encoded(gray16, ImageFormat::Png)),
+            &[("error mask-format 1", "train/masks/0.png Grayscale with 16 bits")],
+        ),
+        (
+            "a mask that is a JPEG",
+            with(mask_file, encoded(mask_of(ids(1)), ImageFormat::Jpeg)),
+            &[("error mask-format 1", "train/masks/0.png a JPEG")],
+        ),
+        (
+            "a mask with a palette",
+            with(mask_file, palette(1)),
+            &[("note mask-palette 1", "train/masks/0.png")],
+        ),
+        (
+            "a mask of another size",
+            with(mask_file, small),
+            &[("error size-differs 1", "train/images/0.jpg the picture is 48x48, the mask 24x48")],
+        ),
+        (
+            "another size than promised",
+            with("META.json", META.replace('}', ", \"size\": [40, 48]}").into_bytes()),
+            &[("warning size-meta 12", "train/images/0.jpg 48x48, META.json says 40x48")],
+        ),
+        (
+            "one color",
+            with(image, encoded(RgbImage::from_pixel(SIDE, SIDE, image::Rgb([7; 3])), ImageFormat::Jpeg)),
+            &[("warning constant 1", "train/images/0.jpg every pixel is [7, 7, 7]")],
+        ),
         ("16 bits a channel", png_of(png16.into()), &[("note depth 1", "train/images/0.png Rgb16")]),
         ("transparent", png_of(alpha.into()), &[("note alpha 1", "train/images/0.png Rgba8")]),
-        ("turned by EXIF", with(image, turned(&jpeg(1))), &[("warning orientation 1", "train/images/0.jpg Rotate90")]),
-        ("a PNG called .jpg", with(image, encoded(pixels(1, SIDE, SIDE), ImageFormat::Png)), &[("warning ending 1", "train/images/0.jpg is Png")]),
-        ("grey and color", with(image, encoded(DynamicImage::from(pixels(1, SIDE, SIDE)).to_luma8(), ImageFormat::Jpeg)),
-            &[("note channels 1", " 1 grey, 11 in color")]),
-        ("a label that is no class", with(mask_file, encoded(mask_of(|x, y| if x < 9 { 7 } else { ids(1)(x, y) }), ImageFormat::Png)),
-            &[("error label-outside 1", "train/masks/0.png 1 label: 7 (432 pixels)")]),
-        ("smooth edges between 0 and 255", all(with("META.json", br#"{"classes": ["a"], "ignore": 255}"#.to_vec()), &blended),
-            &[("error label-fringe 12", "train/masks/0.png 3 labels: 64 (41 pixels), 128 (43 pixels)")]),
-        ("a mask that was resized with interpolation", with(mask_file, encoded(mask_of(smooth), ImageFormat::Png)),
-            &[("warning label-fringe 1", "train/masks/0.png 1 label: 1")]),
+        (
+            "turned by EXIF",
+            with(image, turned(&jpeg(1))),
+            &[("warning orientation 1", "train/images/0.jpg Rotate90")],
+        ),
+        (
+            "a PNG called .jpg",
+            with(image, encoded(pixels(1, SIDE, SIDE), ImageFormat::Png)),
+            &[("warning ending 1", "train/images/0.jpg is Png")],
+        ),
+        (
+            "grey and color",
+            with(image, encoded(DynamicImage::from(pixels(1, SIDE, SIDE)).to_luma8(), ImageFormat::Jpeg)),
+            &[("note channels 1", " 1 grey, 11 in color")],
+        ),
+        (
+            "a label that is no class",
+            with(mask_file, encoded(mask_of(|x, y| if x < 9 { 7 } else { ids(1)(x, y) }), ImageFormat::Png)),
+            &[("error label-outside 1", "train/masks/0.png 1 label: 7 (432 pixels)")],
+        ),
+        (
+            "smooth edges between 0 and 255",
+            all(with("META.json", br#"{"classes": ["a"], "ignore": 255}"#.to_vec()), &blended),
+            &[("error label-fringe 12", "train/masks/0.png 3 labels: 64 (41 pixels), 128 (43 pixels)")],
+        ),
+        (
+            "a mask that was resized with interpolation",
+            with(mask_file, encoded(mask_of(smooth), ImageFormat::Png)),
+            &[("warning label-fringe 1", "train/masks/0.png 1 label: 1")],
+        ),
         ("a mask of ignore only", with(mask_file, void), &[("warning mask-void 1", "train/masks/0.png")]),
-        ("void is a class", with("META.json", br#"{"classes": ["background", "cat", "dog", "void"], "ignore": 3}"#.to_vec()).rename("x", "x").void(3),
-            &[("note ignore-class 1", "void id 3")]),
-        ("an empty class", with("META.json", META.replace("]", ", \"cow\"]").into_bytes()), &[("error class-empty 1", "cow id 3")]),
-        ("a class that train lacks", no_dog(sound(), "train"), &[("error class-missing 1", "dog none in train")]),
-        ("a class that test lacks", no_dog(sound(), "test"), &[("warning class-missing 1", "dog none in test")]),
-        ("a rare class", all(sound(), &|x, y| match (x, y) { (10..14, 10..14) => 2, (20..40, 20..40) => 1, _ => 0 }),
-            &[("note class-rare 1", "dog 0.69 % of train, in 6 pictures")]),
-        ("a picture in two splits", sound().copy(image, "test/images/0.jpg").copy(mask_file, "test/masks/0.png"),
-            &[("error duplicate-splits 1", "test/images/0.jpg equals train/images/0.jpg")]),
-        ("a picture twice", sound().copy(image, "train/images/9.jpg").copy(mask_file, "train/masks/9.png"),
-            &[("warning duplicate 1", "train/images/9.jpg equals train/images/0.jpg")]),
-        ("a picture twice with two masks", sound().copy(image, "train/images/9.jpg").copy("train/masks/1.png", "train/masks/9.png"),
-            &[("warning conflict 1", "train/images/9.jpg equals train/images/0.jpg, but 4."), ("warning duplicate 1", "train/images/9.jpg")]),
-        ("a brighter copy in another split", with("test/images/0.jpg", encoded(near.clone(), ImageFormat::Jpeg)),
-            &[("warning near-splits 1", "test/images/0.jpg like train/images/0.jpg")]),
-        ("a brighter copy", with("train/images/3.jpg", encoded(near, ImageFormat::Jpeg)), &[("note near 1", "train/images/3.jpg like train/images/0.jpg")]),
-        ("classes: half a JPEG", classes.clone().add("train/cat/0.jpg", jpeg(9)[..300].to_vec()), &[("error truncated 1", "train/cat/0.jpg")]),
-        ("classes: one picture in two", classes.clone().copy("train/cat/0.jpg", "train/dog/0.jpg"),
-            &[("error conflict 1", "train/dog/0.jpg equals train/cat/0.jpg, but one is cat and the other dog"), ("warning duplicate 1", "train/dog/0.jpg")]),
-        ("classes: one that test lacks", classes.clone().add("train/cow/0.jpg", jpeg(500)).add("val/cow/0.jpg", jpeg(501)),
-            &[("warning class-missing 1", "cow none in test")]),
-        ("classes: an empty one", classes.add("train/cow/.keep", vec![]), &[("error class-empty 1", "cow id 1")]),
-        ("half a tar", broken_tar, &[("error archive 1", "train.tar"), ("error class-missing 1", "dog none in train")]),
+        (
+            "void is a class",
+            with("META.json", br#"{"classes": ["background", "cat", "dog", "void"], "ignore": 3}"#.to_vec())
+                .rename("x", "x")
+                .void(3),
+            &[("note ignore-class 1", "void id 3")],
+        ),
+        (
+            "an empty class",
+            with("META.json", META.replace("]", ", \"cow\"]").into_bytes()),
+            &[("error class-empty 1", "cow id 3")],
+        ),
+        (
+            "a class that train lacks",
+            no_dog(sound(), "train"),
+            &[("error class-missing 1", "dog none in train")],
+        ),
+        (
+            "a class that test lacks",
+            no_dog(sound(), "test"),
+            &[("warning class-missing 1", "dog none in test")],
+        ),
+        (
+            "a rare class",
+            all(sound(), &|x, y| match (x, y) {
+                (10..14, 10..14) => 2,
+                (20..40, 20..40) => 1,
+                _ => 0,
+            }),
+            &[("note class-rare 1", "dog 0.69 % of train, in 6 pictures")],
+        ),
+        (
+            "a picture in two splits",
+            sound().copy(image, "test/images/0.jpg").copy(mask_file, "test/masks/0.png"),
+            &[("error duplicate-splits 1", "test/images/0.jpg equals train/images/0.jpg")],
+        ),
+        (
+            "a picture twice",
+            sound().copy(image, "train/images/9.jpg").copy(mask_file, "train/masks/9.png"),
+            &[("warning duplicate 1", "train/images/9.jpg equals train/images/0.jpg")],
+        ),
+        (
+            "a picture twice with two masks",
+            sound().copy(image, "train/images/9.jpg").copy("train/masks/1.png", "train/masks/9.png"),
+            &[
+                ("error conflict 1", "train/images/9.jpg equals train/images/0.jpg, but 5.3 %"),
+                ("warning duplicate 1", "train/images/9.jpg"),
+            ],
+        ),
+        (
+            "a brighter copy in another split",
+            with("test/images/0.jpg", encoded(near.clone(), ImageFormat::Jpeg)),
+            &[("warning near-splits 1", "test/images/0.jpg like train/images/0.jpg")],
+        ),
+        (
+            "a brighter copy",
+            with("train/images/3.jpg", encoded(near, ImageFormat::Jpeg)),
+            &[("note near 1", "train/images/3.jpg like train/images/0.jpg")],
+        ),
+        (
+            "classes: half a JPEG",
+            classes.clone().add("train/cat/0.jpg", jpeg(9)[..300].to_vec()),
+            &[("error truncated 1", "train/cat/0.jpg")],
+        ),
+        (
+            "classes: one picture in two",
+            classes.clone().copy("train/cat/0.jpg", "train/dog/0.jpg"),
+            &[
+                (
+                    "error conflict 1",
+                    "train/dog/0.jpg equals train/cat/0.jpg, but one is cat and the other dog",
+                ),
+                ("warning duplicate 1", "train/dog/0.jpg"),
+            ],
+        ),
+        (
+            "classes: one that test lacks",
+            classes.clone().add("train/cow/0.jpg", jpeg(500)).add("val/cow/0.jpg", jpeg(501)),
+            &[("warning class-missing 1", "cow none in test")],
+        ),
+        (
+            "classes: an empty one",
+            classes.add("train/cow/.keep", vec![]),
+            &[("error class-empty 1", "cow id 1")],
+        ),
+        (
+            "half a tar",
+            broken_tar,
+            &[("error archive 1", "train.tar"), ("error class-missing 1", "dog none in train")],
+        ),
     ]
 }
 
@@ -311,7 +471,10 @@ fn each_fault_is_found_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let found = found(&examine(&files, folder.path()));
         let is_as_expected = found.len() == expected.len()
-            && found.iter().zip(expected).all(|((what, first), (expected, start))| what == expected && first.starts_with(start));
+            && found
+                .iter()
+                .zip(expected)
+                .all(|((what, first), (expected, start))| what == expected && first.starts_with(start));
         if !is_as_expected {
             wrong.push(format!("{name}:\n  expected {expected:?}\n  found    {found:?}"));
         }
@@ -321,8 +484,15 @@ fn each_fault_is_found_and_nothing_else() {
 
 #[test]
 fn every_kind_has_a_case() {
-    let tested: Vec<&str> = cases().iter().flat_map(|(_, _, expected)| expected.iter().map(|(what, _)| what.split(' ').nth(1).unwrap())).collect();
-    let missing: Vec<&str> = sedge_train::doctor::Kind::ALL.iter().map(|kind| kind.code()).filter(|code| !tested.contains(code) && *code != "suspect").collect();
+    let tested: Vec<&str> = cases()
+        .iter()
+        .flat_map(|(_, _, expected)| expected.iter().map(|(what, _)| what.split(' ').nth(1).unwrap()))
+        .collect();
+    let missing: Vec<&str> = sedge_train::doctor::Kind::ALL
+        .iter()
+        .map(|kind| kind.code())
+        .filter(|code| !tested.contains(code) && *code != "suspect")
+        .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
 
@@ -330,7 +500,8 @@ fn every_kind_has_a_case() {
 fn labels_that_a_model_contradicts_are_suspect() {
     let folder = tempfile::tempdir().unwrap();
     let mut examination = examine(&sound_classes(), folder.path());
-    let judgement = |loss: f64, agrees: bool| Some(Judgement { loss, agrees, detail: "the model says dog".into() });
+    let judgement =
+        |loss: f64, agrees: bool| Some(Judgement { loss, agrees, detail: "the model says dog".into() });
     let mut losses: Vec<Option<Judgement>> =
         (0..examination.records.len()).map(|i| judgement(0.01 * f64::from(i as u32 % 5 + 1), true)).collect();
     (losses[2], losses[5], losses[7]) = (judgement(4.0, false), judgement(6.0, false), judgement(5.0, true));
@@ -343,6 +514,33 @@ fn labels_that_a_model_contradicts_are_suspect() {
     examination.judge(&losses);
     assert_eq!(examination.report(5).worst[..2], worst);
     assert_eq!(suspect::check(&examination.survey, &[]), []);
+}
+
+#[test]
+fn a_network_judges_every_readable_label() {
+    let judged = |files: &Files, network: &str, classes: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let examination = examine(files, folder.path());
+        let start = Start::new(network, None, classes, false, 1).unwrap();
+        let network = Network::new(&start.model, tch::Device::Cpu).unwrap();
+        losses::losses(&examination, &network, &start.rule, &|_, _| {}).map_err(|error| error.to_string())
+    };
+    let unet = "zoo:unet-mnv2-4:width=0.35,size=64";
+    let broken = sound().add("train/images/1.jpg", vec![]).remove("train/masks/2.png");
+    let cases = [
+        ("classes", judged(&sound_classes(), "zoo:kd-student", 2), (16, 16)),
+        ("masks", judged(&broken, unet, 3), (12, 10)),
+    ];
+    for (name, judgements, expected) in cases {
+        let judgements = judgements.unwrap();
+        let losses: Vec<f64> = judgements.iter().flatten().map(|judgement| judgement.loss).collect();
+        assert_eq!((judgements.len(), losses.len()), expected, "{name}");
+        assert!(losses.iter().all(|loss| (0.01..20.0).contains(loss)), "{name}: {losses:?}");
+    }
+    let message = judged(&sound(), unet, 5).unwrap_err();
+    assert!(message.ends_with("it has 5 classes, the data have 3: background, cat, dog"), "{message}");
+    let message = judged(&sound_classes(), unet, 2).unwrap_err();
+    assert!(message.ends_with("it gives masks, the data have one class a picture"), "{message}");
 }
 
 #[test]

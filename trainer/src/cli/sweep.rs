@@ -69,7 +69,9 @@ enum Jobs {
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.grid.is_empty() != args.command.is_empty() {
-        return Err(super::usage("a sweep needs both --grid and a command after --; to go on with one, neither"));
+        return Err(super::usage(
+            "a sweep needs both --grid and a command after --; to go on with one, neither",
+        ));
     }
     if (args.dry_run || !args.sbatch.is_empty()) && args.jobs != Jobs::Slurm {
         return Err(super::usage("--dry-run and --sbatch go with --jobs slurm"));
@@ -80,7 +82,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = match args.grid.is_empty() {
         true => Plan::read(&args.out)?,
         false => {
-            let axes: Result<Vec<Axis>, SweepError> = args.grid.iter().map(|text| Axis::parse(text)).collect();
+            let axes: Result<Vec<Axis>, SweepError> =
+                args.grid.iter().map(|text| Axis::parse(text)).collect();
             Plan::new(&args.out, args.program.clone(), args.command.clone(), Grid::new(axes?)?)?
         }
     };
@@ -98,7 +101,10 @@ fn local(plan: &Plan, args: &Args) -> anyhow::Result<ExitCode> {
     let mut cells = plan.grid.cells();
     if let Some(index) = args.cell {
         cells.retain(|cell| cell.index == index);
-        anyhow::ensure!(!cells.is_empty(), "the sweep has no cell {index}: its grid was changed after the job was made");
+        anyhow::ensure!(
+            !cells.is_empty(),
+            "the sweep has no cell {index}: its grid was changed after the job was made"
+        );
     }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -164,10 +170,16 @@ fn hand_over(plan: &Plan, args: &Args) -> anyhow::Result<ExitCode> {
     }
     match slurm::submit(&script)? {
         Some(job) => {
-            println!("job {job}; when it has ended: sedge-train sweep --out {} --collect", plan.folder().display());
+            println!(
+                "job {job}; when it has ended: sedge-train sweep --out {} --collect",
+                plan.folder().display()
+            );
             Ok(ExitCode::SUCCESS)
         }
-        None => anyhow::bail!("there is no sbatch here: run it where the cluster's commands are: sbatch {}", script.display()),
+        None => anyhow::bail!(
+            "there is no sbatch here: run it where the cluster's commands are: sbatch {}",
+            script.display()
+        ),
     }
 }
 
@@ -186,7 +198,11 @@ fn collect(plan: &Plan, args: &Args) -> anyhow::Result<()> {
         println!("{} cells are not complete: {}{more}", missing.len(), names.join("; "));
     }
     for option in &args.axes {
-        anyhow::ensure!(table.options.contains(option), "the sweep has no option {option}: {}", table.options.join(", "));
+        anyhow::ensure!(
+            table.options.contains(option),
+            "the sweep has no option {option}: {}",
+            table.options.join(", ")
+        );
     }
     let axes = match &args.axes[..] {
         [down, across] => Some((down.as_str(), across.as_str())),

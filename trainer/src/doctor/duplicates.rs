@@ -14,7 +14,9 @@ use super::survey::{Item, Label, Survey};
 const NEAR: f64 = 0.2;
 /// From this share of a split's pictures on, equal pictures in another split are an error: scores move by that much.
 const LEAK: f64 = 0.01;
-/// Up to this share of a mask's pixels two outlines of one thing may differ.
+/// Two masks that differ in this share of their pixels, or less, say the same.
+const SAME: f64 = 0.01;
+/// Up to this share two people's outlines of one thing may differ.
 const OUTLINE: f64 = 0.05;
 
 /// Equal and nearly equal pictures, within splits and across them.
@@ -59,10 +61,19 @@ fn equal(
             let (a, b) = (&survey.items[first], &survey.items[other]);
             let detail = format!("equals {}", a.name);
             if label(first) != label(other) {
-                troubles.push(conflict(survey, a, b));
+                troubles.extend(conflict(survey, a, b));
             }
-            if let Some(&earlier) = group.iter().find(|&&index| survey.items[index].split != b.split && index < other) {
-                across.push((b.split, Trouble::new(Kind::DuplicateSplits, &b.name, format!("equals {}", survey.items[earlier].name))));
+            if let Some(&earlier) =
+                group.iter().find(|&&index| survey.items[index].split != b.split && index < other)
+            {
+                across.push((
+                    b.split,
+                    Trouble::new(
+                        Kind::DuplicateSplits,
+                        &b.name,
+                        format!("equals {}", survey.items[earlier].name),
+                    ),
+                ));
             } else {
                 troubles.push(Trouble::new(Kind::Duplicate, &b.name, detail));
             }
@@ -79,7 +90,7 @@ fn equal(
 }
 
 /// Two people never draw the same outline: masks that differ a little are a warning, others and classes an error.
-fn conflict(survey: &Survey, first: &Item, other: &Item) -> Trouble {
+fn conflict(survey: &Survey, first: &Item, other: &Item) -> Option<Trouble> {
     let class = |item: &Item| match item.label {
         Label::Class(class) => survey.classes.get(class).cloned(),
         _ => None,
@@ -89,6 +100,9 @@ fn conflict(survey: &Survey, first: &Item, other: &Item) -> Trouble {
         (Some(a), Some(b)) if (a.width, a.height) == (b.width, b.height) => {
             let differing = a.data.iter().zip(&b.data).filter(|(a, b)| a != b).count();
             let share = differing as f64 / a.data.len() as f64;
+            if share <= SAME {
+                return None;
+            }
             let severity = if share > OUTLINE { Severity::Error } else { Severity::Warning };
             (format!("{detail}, but {:.1} % of their masks' pixels differ", 100.0 * share), severity)
         }
@@ -97,7 +111,7 @@ fn conflict(survey: &Survey, first: &Item, other: &Item) -> Trouble {
             _ => (detail, Severity::Error),
         },
     };
-    Trouble::new(Kind::Conflict, &other.name, detail).rated(severity)
+    Some(Trouble::new(Kind::Conflict, &other.name, detail).rated(severity))
 }
 
 /// Tells of pictures that nearly equal an earlier one: the nearest of another split, else the first of the same.

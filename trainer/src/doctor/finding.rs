@@ -218,8 +218,7 @@ pub fn gather(mut troubles: Vec<Trouble>, examples: usize) -> Vec<Finding> {
     troubles.sort_by_key(|trouble| (trouble.kind, trouble.severity));
     let finding = |cases: &[Trouble]| {
         let Trouble { kind, severity, .. } = cases[0];
-        let instance =
-            |case: &Trouble| Instance { place: case.place.clone(), detail: case.detail.clone() };
+        let instance = |case: &Trouble| Instance { place: case.place.clone(), detail: case.detail.clone() };
         let examples = cases.iter().take(examples).map(instance).collect();
         let (title, advice) = (kind.title(), kind.advice());
         Finding { severity, kind, title, count: cases.len(), examples, advice }

@@ -79,7 +79,9 @@ pub fn check(survey: &Survey, records: &[Record]) -> Vec<Trouble> {
 /// Checks the ids in masks; returns those that are blends all over the set.
 fn ids(survey: &Survey, records: &[Record], troubles: &mut Vec<Trouble>) -> Vec<usize> {
     let masks = || records.iter().filter_map(|record| record.mask.as_ref());
-    let sum = |id: usize| masks().map(|mask| (mask.counts[id], mask.fringe[id])).fold((0, 0), |s, c| (s.0 + c.0, s.1 + c.1));
+    let sum = |id: usize| {
+        masks().map(|mask| (mask.counts[id], mask.fringe[id])).fold((0, 0), |s, c| (s.0 + c.0, s.1 + c.1))
+    };
     let sums: Vec<(u64, u64)> = (0..256).map(sum).collect();
     let pixels: u64 = sums.iter().map(|&(count, _)| count).sum();
     let is_part = |part: u64, whole: u64, share: f64| part as f64 >= share * whole as f64;
@@ -148,7 +150,8 @@ fn classes(survey: &Survey, records: &[Record], fringes: &[usize], troubles: &mu
         let learnt = survey.splits.iter().position(|split| split == "train").unwrap_or(0);
         let Count { share, pictures, .. } = of_splits[learnt];
         if pictures > 0 && share < RARE / number {
-            let detail = format!("{:.2} % of {}, in {pictures} pictures", 100.0 * share, survey.splits[learnt]);
+            let detail =
+                format!("{:.2} % of {}, in {pictures} pictures", 100.0 * share, survey.splits[learnt]);
             troubles.push(Trouble::new(Kind::ClassRare, name, detail));
         }
     }

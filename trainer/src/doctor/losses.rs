@@ -13,6 +13,10 @@ use crate::graph::{Mode, Network};
 
 /// A target that takes no part in the loss.
 const NO_LABEL: i64 = -100;
+/// From this probability on the model is sure of a class.
+const SURE: f64 = 0.9;
+/// Where the model agrees on this share of a mask's pixels, the rest is outlines.
+const OUTLINES: f64 = 0.95;
 
 /// What `network`, whose input follows `rule`, says of each label of a data set; `None` for items without a readable
 /// picture or label.
@@ -71,7 +75,8 @@ impl Judge<'_> {
         let frame = Frame { number: 0, time: Duration::ZERO, width, height, format, data, name: None };
         let mut input = vec![0.0; preparer.input_len()];
         preparer.prepare(&frame, &mut input).map_err(failed)?;
-        let shape: Vec<i64> = std::iter::once(1).chain(self.network.input().map(|side| side as i64)).collect();
+        let shape: Vec<i64> =
+            std::iter::once(1).chain(self.network.input().map(|side| side as i64)).collect();
         let images = Tensor::from_slice(&input).f_reshape(shape).map_err(failed)?;
         let images = images.f_to_device(self.network.device()).map_err(failed)?;
         let logits = tch::no_grad(|| self.network.forward(&images, Mode::Evaluate)).map_err(failed)?;
@@ -80,7 +85,9 @@ impl Judge<'_> {
             (Some(class), false) => self.class(&logits, class).map(Some).map_err(failed),
             (None, true) => self.mask(&logits, item).map_err(failed),
             (None, false) => Ok(None),
-            (Some(_), true) => Err(DoctorError::Model("it gives masks, the data have one class a picture".into())),
+            (Some(_), true) => {
+                Err(DoctorError::Model("it gives masks, the data have one class a picture".into()))
+            }
         }
     }
 
@@ -89,10 +96,11 @@ impl Judge<'_> {
         let loss = cross_entropy(logits, &target)?;
         let (likely, place) = logits.f_softmax(1, Kind::Float)?.f_max_dim(1, false)?;
         let place = place.f_int64_value(&[0])? as usize;
-        let likely = 100.0 * likely.f_double_value(&[0])?;
+        let likely = likely.f_double_value(&[0])?;
         let name = |class: usize| self.classes.get(class).map_or("?", String::as_str);
-        let detail = format!("labelled {}, the model says {} ({likely:.0} %)", name(class), name(place));
-        Ok(Judgement { loss, agrees: place == class, detail })
+        let detail =
+            format!("labelled {}, the model says {} ({:.0} %)", name(class), name(place), 100.0 * likely);
+        Ok(Judgement { loss, agrees: place == class || likely < SURE, detail })
     }
 
     /// At the network's own resolution: the mask is brought to it by nearest.
@@ -101,7 +109,8 @@ impl Judge<'_> {
         let &[_, classes, height, width] = logits.size().as_slice() else { return Ok(None) };
         let mask = mask.scaled(width as u32, height as u32);
         let counts = |id: u8| Some(id) != self.ignore && i64::from(id) < classes;
-        let ids: Vec<i64> = mask.data.iter().map(|&id| if counts(id) { id.into() } else { NO_LABEL }).collect();
+        let ids: Vec<i64> =
+            mask.data.iter().map(|&id| if counts(id) { id.into() } else { NO_LABEL }).collect();
         let pixels = ids.iter().filter(|&&id| id != NO_LABEL).count();
         if pixels == 0 {
             return Ok(None);
@@ -111,7 +120,7 @@ impl Judge<'_> {
         let right = logits.f_argmax(1, false)?.f_eq_tensor(&target)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
         let share = right as f64 / pixels as f64;
         let detail = format!("the model agrees on {:.1} % of the pixels", 100.0 * share);
-        Ok(Some(Judgement { loss, agrees: share > 0.99, detail }))
+        Ok(Some(Judgement { loss, agrees: share > OUTLINES, detail }))
     }
 }
 

@@ -20,8 +20,8 @@ pub mod picture;
 mod record;
 pub mod report;
 pub mod sheet;
-pub mod suspect;
 pub mod survey;
+pub mod suspect;
 pub mod text;
 
 use std::collections::HashMap;

@@ -27,7 +27,8 @@ pub fn hash(small: &Small) -> u64 {
             *value = pixels.iter().zip(wave).map(|(&pixel, w)| f32::from(pixel) * w).sum();
         }
     }
-    let coefficient = |v: usize, u: usize| -> f32 { rows.iter().zip(&BASIS[v]).map(|(row, w)| row[u] * w).sum() };
+    let coefficient =
+        |v: usize, u: usize| -> f32 { rows.iter().zip(&BASIS[v]).map(|(row, w)| row[u] * w).sum() };
     let values: [f32; LOW * LOW] = std::array::from_fn(|i| coefficient(i / LOW, i % LOW));
     let mut sorted = values[1..].to_vec();
     sorted.sort_by(f32::total_cmp);

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::finding::{Kind, Trouble};
 use super::mask::{self, MaskFacts};
 use super::picture::{self, Facts};
-use super::suspect::Judgement;
 use super::survey::{Item, Label, Survey};
+use super::suspect::Judgement;
 use crate::data::Target;
 
 /// What was seen of one item.
@@ -96,7 +96,8 @@ fn check_sizes(survey: &Survey, item: &Item, facts: &Facts, record: &mut Record)
         && (mask.width, mask.height) != (width, height)
     {
         let turned = if (mask.height, mask.width) == (width, height) { ", turned" } else { "" };
-        let detail = format!("the picture is {width}x{height}, the mask {}x{}{turned}", mask.width, mask.height);
+        let detail =
+            format!("the picture is {width}x{height}, the mask {}x{}{turned}", mask.width, mask.height);
         record.add(&item.name, Kind::SizeDiffers, detail);
     }
 }

@@ -3,12 +3,11 @@
 use super::finding::{Kind, Trouble};
 use super::survey::Survey;
 
-/// From this robust z-score of its logarithm on, a loss is extreme (Iglewicz and Hoaglin, "How to Detect and Handle
-/// Outliers", 1993, take 3.5).
+/// From this robust z-score on a loss is extreme (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993, take 3.5).
 const EXTREME: f64 = 3.5;
 /// The standard deviation of a normal distribution over its median absolute deviation.
 const NORMAL: f64 = 1.4826;
-/// Losses differ by so much (in their logarithm) even where the model is equally sure; it keeps the score finite.
+/// Losses differ by this part of their median even where the model is equally sure; it keeps the score finite.
 const SPREAD_LEAST: f64 = 0.05;
 
 /// What a model says of a label.
@@ -16,27 +15,27 @@ const SPREAD_LEAST: f64 = 0.05;
 pub struct Judgement {
     /// Mean cross entropy of the label, in nats; over the pixels that count.
     pub loss: f64,
-    /// Whether the model's answer is the label; for a mask, over most of its pixels.
+    /// Whether the label may stand: the model's answer is the label or not a sure one; for a mask, the same for nearly all
+    /// of its pixels.
     pub agrees: bool,
     /// What the model says instead.
     pub detail: String,
 }
 
-/// The labels in doubt, the greatest loss first. Losses are compared by their logarithm: they are spread over orders of
-/// magnitude. A label that the model agrees with is never in doubt.
+/// The labels in doubt, the greatest loss first: of an extreme loss, and the model does not agree. (Losses of a good
+/// classifier are nearly 0 with a long tail, so that every wrong answer is extreme; the second condition keeps the sure ones.)
 pub fn check(survey: &Survey, judgements: &[Option<Judgement>]) -> Vec<Trouble> {
-    let logarithms: Vec<Option<f64>> =
-        judgements.iter().map(|judgement| judgement.as_ref().map(|j| j.loss.max(1e-9).ln())).collect();
-    let Some(median) = median(logarithms.iter().flatten().copied()) else { return Vec::new() };
-    let deviations = logarithms.iter().flatten().map(|value| (value - median).abs());
-    let spread = self::median(deviations).unwrap_or(0.0).max(SPREAD_LEAST) * NORMAL;
+    let losses = || judgements.iter().flatten().map(|judgement| judgement.loss);
+    let Some(median) = median(losses()) else { return Vec::new() };
+    let deviation = self::median(losses().map(|loss| (loss - median).abs())).unwrap_or(0.0);
+    let spread = NORMAL * deviation.max(SPREAD_LEAST * median).max(f64::MIN_POSITIVE);
     let mut suspects: Vec<(f64, Trouble)> = Vec::new();
-    for ((item, judgement), logarithm) in survey.items.iter().zip(judgements).zip(logarithms) {
-        let (Some(judgement), Some(logarithm)) = (judgement, logarithm) else { continue };
-        let score = (logarithm - median) / spread;
-        if score > EXTREME && !judgement.agrees {
-            let detail = format!("loss {:.3}, z-score {score:.1}: {}", judgement.loss, judgement.detail);
-            suspects.push((judgement.loss, Trouble::new(Kind::Suspect, &item.name, detail)));
+    for (item, judgement) in survey.items.iter().zip(judgements) {
+        let Some(Judgement { loss, agrees, detail }) = judgement else { continue };
+        let score = (loss - median) / spread;
+        if score > EXTREME && !agrees {
+            let detail = format!("loss {loss:.3}, z-score {score:.1}: {detail}");
+            suspects.push((*loss, Trouble::new(Kind::Suspect, &item.name, detail)));
         }
     }
     suspects.sort_by(|(a, _), (b, _)| b.total_cmp(a));

@@ -48,7 +48,8 @@ impl Report {
             format!("{number} {}{}", severity.name(), if number == 1 { "" } else { "s" })
         };
         let counts = [Severity::Error, Severity::Warning, Severity::Note].map(number).join(", ");
-        let verdict = if self.is_sound() { "ready to train on" } else { "correct the errors before training" };
+        let verdict =
+            if self.is_sound() { "ready to train on" } else { "correct the errors before training" };
         format!("{counts}: {verdict}")
     }
 

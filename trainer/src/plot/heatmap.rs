@@ -113,14 +113,25 @@ mod tests {
 
     fn map(cells: Vec<Vec<Option<(f64, usize)>>>) -> HeatMap {
         let names = |name: &str, n: usize| (name.to_owned(), (0..n).map(|i| format!("{name}{i}")).collect());
-        HeatMap { rows: names("alpha", cells.len()), columns: names("T", cells[0].len()), cells, score: "test.accuracy".into() }
+        HeatMap {
+            rows: names("alpha", cells.len()),
+            columns: names("T", cells[0].len()),
+            cells,
+            score: "test.accuracy".into(),
+        }
     }
 
     #[test]
     fn every_cell_has_its_number() {
         let cases = [
-            (map(vec![vec![Some((0.5, 1)), Some((0.25, 1))]]), vec!["50.0", "25.0", "test.accuracy in %", "T1", "alpha0"]),
-            (map(vec![vec![Some((1.5, 3))], vec![None]]), vec!["1.500", "test.accuracy, mean of 3 runs", "alpha1"]),
+            (
+                map(vec![vec![Some((0.5, 1)), Some((0.25, 1))]]),
+                vec!["50.0", "25.0", "test.accuracy in %", "T1", "alpha0"],
+            ),
+            (
+                map(vec![vec![Some((1.5, 3))], vec![None]]),
+                vec!["1.500", "test.accuracy, mean of 3 runs", "alpha1"],
+            ),
             (map(vec![vec![Some((0.5, 1)), Some((0.5, 3))]]), vec!["mean of 1 to 3 runs"]),
         ];
         for (map, expected) in cases {

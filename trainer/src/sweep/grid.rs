@@ -36,7 +36,10 @@ impl Grid {
         }
         for (place, axis) in axes.iter().enumerate() {
             if axes[..place].iter().any(|other| other.option == axis.option) {
-                return Err(SweepError::Grid(format!("--grid {} is there twice: give all its values in one", axis.option)));
+                return Err(SweepError::Grid(format!(
+                    "--grid {} is there twice: give all its values in one",
+                    axis.option
+                )));
             }
         }
         let cells = axes.iter().try_fold(1_usize, |cells, axis| cells.checked_mul(axis.values.len()));
@@ -47,7 +50,10 @@ impl Grid {
         let mut names: Vec<String> = grid.cells().into_iter().map(|cell| cell.name).collect();
         names.sort();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(SweepError::Grid(format!("two cells would share the folder {}: shorten their values", pair[0]))),
+            Some(pair) => Err(SweepError::Grid(format!(
+                "two cells would share the folder {}: shorten their values",
+                pair[0]
+            ))),
             None => Ok(grid),
         }
     }

@@ -48,13 +48,18 @@ impl Plan {
             command.iter().any(|word| *word == alone || word.starts_with(&with_value))
         };
         if command.is_empty() {
-            return Err(SweepError::Grid("say what to run after the options: -- fit ... or -- distill ...".into()));
+            return Err(SweepError::Grid(
+                "say what to run after the options: -- fit ... or -- distill ...".into(),
+            ));
         }
         if sets("out") {
             return Err(SweepError::Grid("--out belongs to the sweep: each cell has a folder in it".into()));
         }
         if let Some(axis) = grid.axes().iter().find(|axis| axis.option == "out" || sets(&axis.option)) {
-            return Err(SweepError::Grid(format!("--{} is set by --grid and by the command: remove one", axis.option)));
+            return Err(SweepError::Grid(format!(
+                "--{} is set by --grid and by the command: remove one",
+                axis.option
+            )));
         }
         fs::create_dir_all(folder).map_err(SweepError::file(folder))?;
         // Jobs of a cluster start elsewhere.

@@ -53,6 +53,7 @@ impl Table {
             }
             let mut numbers = BTreeMap::new();
             flatten("", &result, &mut numbers);
+            gains(&mut numbers);
             scores.extend(numbers.keys().filter(|key| !scores.contains(key)).cloned().collect::<Vec<_>>());
             rows.push(Row { settings, scores: numbers });
         }
@@ -78,12 +79,12 @@ impl Table {
     }
 
     /// The score to show where none is asked for: mean IoU or accuracy on the test split, else on val; of several that are
-    /// called so (a student's and its control's), the first by name that is not the control's.
+    /// called so in a distillation, the student's.
     pub fn usual_score(&self) -> Option<&str> {
         let named = |usual: &str| {
             let is_so = |score: &&String| **score == usual || score.ends_with(&format!(".{usual}"));
             let mut scores: Vec<&String> = self.scores.iter().filter(is_so).collect();
-            scores.sort_by_key(|score| (score.contains("control"), score.len()));
+            scores.sort_by_key(|score| (!score.starts_with("student"), score.len()));
             scores.first().map(|score| score.as_str())
         };
         USUAL.into_iter().find_map(named)
@@ -150,7 +151,9 @@ fn flatten(path: &str, value: &Value, numbers: &mut BTreeMap<String, f64>) {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match value {
         Value::Number(number) => drop(number.as_f64().map(|number| numbers.insert(path.to_owned(), number))),
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&below(name), value, numbers)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| flatten(&below(name), value, numbers))
+        }
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
                 match item.as_array().map(Vec::as_slice) {
@@ -163,6 +166,20 @@ fn flatten(path: &str, value: &Value, numbers: &mut BTreeMap<String, f64>) {
     }
 }
 
+/// What a student's teacher has brought: its usual scores less its control's, as `gain.test.accuracy`.
+fn gains(numbers: &mut BTreeMap<String, f64>) {
+    for score in USUAL {
+        let of = |who: &str| numbers.get(&format!("{who}.{score}")).copied();
+        if let (Some(student), Some(control)) = (of("student"), of("control")) {
+            numbers.insert(format!("gain.{score}"), student - control);
+        }
+    }
+}
+
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }

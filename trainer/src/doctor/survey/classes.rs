@@ -117,7 +117,11 @@ impl Survey {
                 (true, _) => {}
                 (false, &[.., class, file_name]) if is_picture(file_name) => {
                     if offset + length > size {
-                        self.troubles.push(Trouble::new(Kind::Archive, place, "goes beyond the end of the tar"));
+                        self.troubles.push(Trouble::new(
+                            Kind::Archive,
+                            place,
+                            "goes beyond the end of the tar",
+                        ));
                         return;
                     }
                     classes.insert(class.into());

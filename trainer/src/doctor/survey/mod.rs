@@ -162,7 +162,9 @@ fn natural(name: &str) -> Vec<(String, u64)> {
     for character in name.chars() {
         let last = parts.len() - 1;
         match character.to_digit(10) {
-            Some(digit) => parts[last].1 = parts[last].1.saturating_mul(10).saturating_add(u64::from(digit) + 1),
+            Some(digit) => {
+                parts[last].1 = parts[last].1.saturating_mul(10).saturating_add(u64::from(digit) + 1)
+            }
             None if parts[last].1 > 0 => parts.push((character.to_string(), 0)),
             None => parts[last].0.push(character),
         }

@@ -16,6 +16,7 @@ mod model;
 mod new;
 mod progress;
 mod run;
+mod signals;
 #[cfg(feature = "host")]
 mod zoo;
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
 use sedge::camera;
 use sedge::clock::SystemClock;
 use sedge::mask::Class;
@@ -21,6 +20,7 @@ use super::engine::EngineArgs;
 use super::field::Overrides;
 use super::model::ModelArgs;
 use super::progress::Progress;
+use super::signals::stop_on_signals;
 
 /// Time between two looks at the pipeline: how late Ctrl-C may be seen.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -182,17 +182,6 @@ fn told(event: &Event) -> String {
         Event::SinkWaits(reason) => format!("masks are not stored: {reason}"),
         Event::SinkResumed(after) => format!("masks are stored again after {:.1} s", after.as_secs_f64()),
     }
-}
-
-/// A flag that Ctrl-C and SIGTERM raise, so that the frame in hand is finished; the second signal ends at once.
-pub fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .context("cannot listen for Ctrl-C")?;
-    }
-    Ok(stop)
 }
 
 fn run_name(source: &Option<String>) -> &str {

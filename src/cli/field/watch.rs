@@ -42,7 +42,7 @@ impl Watch<'_> {
         model: String,
         hash: [u8; 8],
     ) -> anyhow::Result<bool> {
-        let stop = super::super::run::stop_on_signals()?;
+        let stop = super::super::signals::stop_on_signals()?;
         let reload = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&reload))?;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use sedge::camera;
 use sedge::clock::{Clock, SystemClock};
 use sedge::status::Exit;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -44,7 +45,7 @@ impl Heard {
 }
 
 /// A flag that Ctrl-C and SIGTERM raise, so that the frame in hand is finished. Another signal, from a second after the first,
-/// ends the program at once.
+/// ends the program and its children at once.
 pub fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&stop);
@@ -55,7 +56,10 @@ pub fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
             match heard.signal(SystemClock.awake()) {
                 Meaning::Stop => raised.store(true, Ordering::Relaxed),
                 Meaning::Again => {}
-                Meaning::Now => std::process::exit(Exit::Failed as i32),
+                Meaning::Now => {
+                    camera::end_children();
+                    std::process::exit(Exit::Failed as i32);
+                }
             }
         }
     };

@@ -4,10 +4,12 @@
 //! governor, watchdog.
 
 mod parts;
+mod source;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sedge::camera::SourceError;
 use sedge::clock::SystemClock;
@@ -57,7 +59,12 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     let told = Arc::new(Told::new(SystemClock, super::say));
     let heartbeats = Heartbeats::new(SystemClock);
     let shared = parts::Shared::new(&config, segmenter.classes())?;
-    let made = parts::make(&config, segmenter, &shared, &told, &heartbeats).map_err(usage_if_wrong)?;
+    // Before the source: a child process that it starts ends with the program.
+    let stop = super::signals::stop_on_signals()?;
+    let made = match parts::make(&config, segmenter, &shared, &told, &heartbeats, &stop) {
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
+        made => made.map_err(usage_if_wrong)?,
+    };
     super::say(&format!(
         "{} -> {} -> {}, as {} says",
         made.source.info().name,
@@ -68,7 +75,7 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     let camera = made.source.info().name.clone();
     let settings = Settings { frames_max: overrides.frames, model: hash, ..Settings::default() };
     let pipeline = Pipeline::start(made, settings)?;
-    let watch = Watch { path, overrides: &overrides, pipeline: &pipeline, heartbeats, told, shared };
+    let watch = Watch { path, overrides: &overrides, pipeline: &pipeline, heartbeats, told, shared, stop };
     let outcome = watch.run(config, camera, model.origin.clone(), hash);
     if outcome.is_err() {
         // A thread that is stuck is left behind.
@@ -90,7 +97,7 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     match ended {
         // The signal reaches whoever feeds this process too.
         Err(PipelineError::Source(_)) if stopped => Ok(()),
-        ended => Ok(ended?),
+        ended => ended.map_err(|error| super::usage_if_crop(error.into())),
     }
 }
 
@@ -102,7 +109,7 @@ fn usage_if_wrong(error: anyhow::Error) -> anyhow::Error {
             Some(SourceError::BadCamera { .. } | SourceError::BadPattern { .. })
         )
         || matches!(error.downcast_ref(), Some(DisplayError::Unknown { .. } | DisplayError::NoWindows));
-    if is_wrong { super::usage(&error.to_string()) } else { error }
+    if is_wrong { super::usage(&error.to_string()) } else { super::usage_if_crop(error) }
 }
 
 /// Puts options of the command line over those of the file.

@@ -37,7 +37,16 @@ pub struct Overrides {
 
 pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::Result<()> {
     let mut config = Config::read(path).map_err(|error| super::usage(&error.to_string()))?;
-    apply(&mut config, &overrides);
+    let set_aside = apply(&mut config, &overrides);
+    if !set_aside.is_empty() {
+        let keys = set_aside.join(", ");
+        super::say(&format!(
+            "{}: {keys}: not for the source of the command line, so set aside",
+            path.display()
+        ));
+    }
+    source::check(&config.camera)
+        .map_err(|message| super::usage(&format!("{}: {message}", path.display())))?;
     if let Some(file) = &config.status.file
         && (file == path || file.starts_with(&config.store.path))
     {
@@ -112,12 +121,15 @@ fn usage_if_wrong(error: anyhow::Error) -> anyhow::Error {
     if is_wrong { super::usage(&error.to_string()) } else { super::usage_if_crop(error) }
 }
 
-/// Puts options of the command line over those of the file.
-fn apply(config: &mut Config, overrides: &Overrides) {
+/// Puts options of the command line over those of the file; names the keys that are for the file's source alone.
+fn apply(config: &mut Config, overrides: &Overrides) -> Vec<&'static str> {
+    let mut set_aside = Vec::new();
     if let Some(source) = &overrides.source {
         config.camera.source.clone_from(source);
+        set_aside = source::set_aside(&mut config.camera);
     }
     if let Some(out) = &overrides.out {
         config.store.path.clone_from(out);
     }
+    set_aside
 }

@@ -8,6 +8,50 @@ use sedge::camera::{
 };
 use sedge::config::{self, CameraConfig};
 
+/// The keys that are said of a source that does not know them: all but `timeout_s` are for `v4l:` alone, that one for
+/// every source that comes at its own time.
+fn foreign_keys(config: &CameraConfig) -> Vec<&'static str> {
+    let is_v4l = config.source.starts_with("v4l:");
+    let of_v4l = [
+        ("camera.width", config.width.is_some()),
+        ("camera.height", config.height.is_some()),
+        ("camera.fps", config.fps.is_some()),
+        ("camera.format", config.format.is_some()),
+        ("camera.controls", !config.controls.is_empty()),
+    ];
+    let of_v4l = of_v4l.into_iter().filter(|_| !is_v4l);
+    let waits = ("camera.timeout_s", config.timeout.is_some() && !camera::is_live_source(&config.source));
+    of_v4l.chain([waits]).filter(|(_, is_said)| *is_said).map(|(key, _)| key).collect()
+}
+
+/// Takes out what is said of another source than this one, and names it.
+pub fn set_aside(config: &mut CameraConfig) -> Vec<&'static str> {
+    let keys = foreign_keys(config);
+    if keys.contains(&"camera.timeout_s") {
+        config.timeout = None;
+    }
+    if keys.iter().any(|key| *key != "camera.timeout_s") {
+        (config.width, config.height, config.fps, config.format) = (None, None, None, None);
+        config.controls.clear();
+    }
+    keys
+}
+
+/// Whether the source knows all that is said of it; the error names the keys and the source.
+pub fn check(config: &CameraConfig) -> Result<(), String> {
+    let keys = foreign_keys(config);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let source = camera::without_password(&config.source);
+    let known = match keys[..] {
+        ["camera.timeout_s"] => "a source that comes at its own time (v4l:, rtsp://, ...)",
+        _ => "a source v4l:DEVICE",
+    };
+    let (keys, verb) = (keys.join(", "), if keys.len() == 1 { "is" } else { "are" });
+    Err(format!("{keys} {verb} for {known}, and camera.source is {source:?}; remove what it does not know"))
+}
+
 /// Opens the source, and waits for one that comes later. `input` is the width and height of the network's input, `gray`
 /// whether that has no color, `stop` ends a wait for a child process.
 pub fn open(
@@ -83,7 +127,7 @@ fn geometry(config: &CameraConfig) -> Geometry {
 mod tests {
     use std::time::Duration;
 
-    use sedge::config::Config;
+    use sedge::config::{Config, Control};
 
     use super::*;
 
@@ -110,5 +154,46 @@ mod tests {
         assert_eq!(said.geometry, turned(Rotation::Half));
         assert_eq!(said.controls, [("gain".into(), 4), ("focus".into(), 2)]);
         assert_eq!(v4l_options(&camera("source = \"v4l:\"")).expect("a camera").timeout, None);
+    }
+
+    #[test]
+    fn keys_that_a_source_does_not_know_are_named() {
+        let cases = [
+            ("source = \"v4l:\"\nwidth = 8\nheight = 8\nfps = 5\ntimeout_s = 3\ncontrols = { gain = 1 }", ""),
+            ("source = \"rtsp://camera/1\"\ntimeout_s = 3\nrotate = 90", ""),
+            ("source = \"clip.mp4\"\ncrop = [0, 0, 8, 8]\nmirror = \"both\"", ""),
+            (
+                "source = \"rtsp://me:secret@camera\"\nfps = 5",
+                "camera.fps is for a source v4l:DEVICE, and camera.source is \"rtsp://me:***@camera\"",
+            ),
+            (
+                "source = \"clip.mp4\"\ntimeout_s = 5",
+                "camera.timeout_s is for a source that comes at its own time (v4l:, rtsp://, ...), and camera.source is \"clip.mp4\"",
+            ),
+            (
+                "source = \"-\"\nwidth = 8\nheight = 8\nformat = \"YUYV\"\ntimeout_s = 1\ncontrols = { gain = 1 }",
+                "camera.width, camera.height, camera.format, camera.controls, camera.timeout_s are for",
+            ),
+        ];
+        let mut failures = Vec::new();
+        for (text, want) in cases {
+            let mut camera = camera(text);
+            let got = check(&camera).err().unwrap_or_default();
+            if got.is_empty() != want.is_empty() || !got.contains(want) {
+                failures.push(format!("{text}: {got}"));
+            }
+            // Of another source than the file's they are set aside, and nothing else is.
+            let before = camera.clone();
+            let keys = set_aside(&mut camera);
+            if keys.is_empty() != want.is_empty()
+                || check(&camera).is_err()
+                || (keys.is_empty() && camera != before)
+            {
+                failures.push(format!("{text}: {keys:?} are set aside"));
+            }
+        }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+        let switched = camera("source = \"v4l:\"\ncontrols = { auto = true }");
+        assert_eq!(switched.controls["auto"], Control::Switch(true));
     }
 }

@@ -9,7 +9,10 @@ use sedge::status::{Exit, Stuck};
 
 fn main() -> ExitCode {
     sedge::engine::silence_guarded_panics();
-    match cli::Cli::parse().run() {
+    let outcome = cli::Cli::parse().run();
+    // A thread that was left behind may still hold one.
+    sedge::camera::end_children();
+    match outcome {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
             if let Some(usage) = error.downcast_ref::<clap::Error>() {

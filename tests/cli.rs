@@ -427,11 +427,12 @@ fn a_signal_ends_a_run_well() {
     report(failures);
 }
 
-/// A run that waits for a camera ends at the second signal.
+/// A signal that comes twice at once, as from a terminal and a service manager, still lets a run end well, though its source
+/// hangs.
 #[test]
-fn the_second_signal_ends_at_once() {
+fn a_signal_that_comes_twice_is_one() {
     let folder = fresh_folder();
-    let mut child = sedge(folder.path(), "run --source -")
+    let mut child = sedge(folder.path(), "run --source - --json")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -443,11 +444,64 @@ fn the_second_signal_ends_at_once() {
     let index = folder.path().join("masks/index.jsonl");
     wait_until("the first mask", || fs::read(&index).is_ok_and(|bytes| bytes.ends_with(b"\n")));
     signal(&child, "INT");
-    signal(&child, "INT");
+    signal(&child, "TERM");
     let output = child.wait_with_output().expect("it ends");
     drop(camera);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    assert_eq!((output.status.code(), &summary["stopped"]), (Some(0), &Value::Bool(true)), "{output:?}");
     assert_eq!(masks(&folder.path().join("masks")).expect("whole masks").len(), 1);
+}
+
+/// Puts the fake ffmpeg on the search path of a command.
+fn with_fake_ffmpeg(mut command: Command, folder: &Path) -> Command {
+    let ffmpeg = project("tests/fixtures/camera/fake-ffmpeg.sh");
+    std::os::unix::fs::symlink(ffmpeg, folder.join("ffmpeg")).expect("a link");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    command.env("PATH", path).env("PID_FILE", folder.join("ffmpeg.pid"));
+    command
+}
+
+/// A source that has not given a frame yet is stopped like any other, and its child process goes with the program.
+#[test]
+fn no_ffmpeg_is_left_behind() {
+    let mut failures = Vec::new();
+    let config = "[camera]\nsource = \"SOURCE\"\n[store]\npath = \"store\"\n";
+    for source in ["fake://no-beginning", "rtsp://no-beginning", "fake://one-frame", "rtsp://one-frame"] {
+        for arguments in [format!("run --source {source}"), "run --config sedge.toml".to_owned()] {
+            let folder = fresh_folder();
+            fs::write(folder.path().join("sedge.toml"), config.replace("SOURCE", source)).expect("a file");
+            let child = with_fake_ffmpeg(sedge(folder.path(), &arguments), folder.path())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the program starts");
+            let pid_file = folder.path().join("ffmpeg.pid");
+            wait_until("the child's start", || fs::read(&pid_file).is_ok_and(|bytes| bytes.ends_with(b"\n")));
+            let pid = fs::read_to_string(&pid_file).expect("a number");
+            signal(&child, "TERM");
+            let output = child.wait_with_output().expect("it ends");
+            if output.status.code() != Some(0) || Path::new("/proc").join(pid.trim()).exists() {
+                failures.push(format!("{source}, {arguments}: {output:?}"));
+            }
+        }
+    }
+    report(failures);
+}
+
+/// A camera on the network that is lost is opened again; a file that ends early ends the run.
+#[test]
+fn streams_of_the_network_are_opened_again() {
+    let folder = fresh_folder();
+    let command = with_fake_ffmpeg(sedge(folder.path(), "run --source rtsp://cut --frames 3"), folder.path());
+    let outcome = finish(command, b"");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    // Once after each of the first two; after the third the run may be over first.
+    assert!(outcome.err.matches("no frames: ends in the middle of frame 1").count() >= 2, "{outcome:?}");
+    assert_eq!(masks(&folder.path().join("masks")).expect("whole masks").len(), 3);
+    let folder = fresh_folder();
+    let command = with_fake_ffmpeg(sedge(folder.path(), "run --source fake://cut"), folder.path());
+    let outcome = finish(command, b"");
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
 }
 
 /// Whoever reads the output may stop reading, and whoever reads the messages too.
@@ -561,11 +615,8 @@ fn the_clip_and_the_models_that_ship_are_those_inside() {
 fn a_signal_to_ffmpeg_too_ends_a_run_well() {
     use std::os::unix::process::CommandExt;
     let folder = fresh_folder();
-    let ffmpeg = project("tests/fixtures/camera/fake-ffmpeg.sh");
-    std::os::unix::fs::symlink(ffmpeg, folder.path().join("ffmpeg")).expect("a link");
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
-    let child = sedge(folder.path(), "run --source fake://endless --json")
-        .env("PATH", path)
+    let command = sedge(folder.path(), "run --source fake://endless --json");
+    let child = with_fake_ffmpeg(command, folder.path())
         .process_group(0)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

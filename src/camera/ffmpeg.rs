@@ -1,17 +1,49 @@
 //! Everything else that the program ffmpeg reads: other clips, network cameras; as a child process that pipes Y4M.
 
+mod children;
+mod pipe;
+
 use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
+pub use children::end_children;
+pub(super) use pipe::Stopped;
+
+use self::children::Running;
+use self::pipe::Pipe;
 use super::{Source, SourceError, SourceInfo, Y4m};
 use crate::frame::Frame;
 
 /// How much of the end of ffmpeg's messages is kept, in bytes.
 const MESSAGES_MAX_BYTES: usize = 4096;
+
+/// How long a live stream may take to begin: ffmpeg looks at several seconds of it before the first frame.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a child whose output has ended may take to end itself.
+const END_LIMIT: Duration = Duration::from_secs(2);
+
+/// How a child is run.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) program: PathBuf,
+    /// A stream that gives no frame for this long is given up; none is at `None`.
+    pub(super) timeout: Option<Duration>,
+    /// Whether nobody wants the stream any more.
+    pub(super) stopped: Stopped,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { program: "ffmpeg".into(), timeout: None, stopped: Arc::new(|| false) }
+    }
+}
 
 /// A stream that a child process ffmpeg decodes.
 ///
@@ -21,9 +53,10 @@ const MESSAGES_MAX_BYTES: usize = 4096;
 pub struct Ffmpeg {
     info: SourceInfo,
     address: String,
-    child: Child,
-    messages: Option<JoinHandle<String>>,
-    frames: Option<Y4m<BufReader<ChildStdout>>>,
+    child: Running,
+    timeout: Option<Duration>,
+    messages: Receiver<String>,
+    frames: Option<Y4m<BufReader<Pipe<ChildStdout>>>>,
     /// Number of frames given.
     given: u64,
 }
@@ -34,38 +67,49 @@ impl Ffmpeg {
     /// # Errors
     /// [`SourceError::NoFfmpeg`] where the program is missing, [`SourceError::Ffmpeg`] where it gives no stream.
     pub fn open(address: &str) -> Result<Ffmpeg, SourceError> {
-        Ffmpeg::with_program(Path::new("ffmpeg"), address)
+        Ffmpeg::with(&Settings::default(), address)
     }
 
-    /// The same with another program in place of ffmpeg.
-    pub(super) fn with_program(program: &Path, address: &str) -> Result<Ffmpeg, SourceError> {
+    /// The same, run in another way.
+    pub(super) fn with(settings: &Settings, address: &str) -> Result<Ffmpeg, SourceError> {
         let name = without_password(address);
-        let started = Command::new(program)
-            .args(arguments(address))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = started.map_err(|cause| match cause.kind() {
+        let failed = |cause: io::Error| match cause.kind() {
             io::ErrorKind::NotFound => SourceError::NoFfmpeg { name: name.clone() },
             _ => SourceError::Ffmpeg { name: name.clone(), reason: format!("it does not start: {cause}") },
-        })?;
-        let output = child.stdout.take().expect("standard output is piped");
-        let messages = child.stderr.take().expect("standard error is piped");
+        };
+        let limit = match scheme(address) {
+            Some(scheme) => limit_option(&scheme, &settings.program).map_err(failed)?,
+            None => None,
+        };
+        let mut command = Command::new(&settings.program);
+        command.args(arguments(address, limit, CONNECT_LIMIT.max(settings.timeout.unwrap_or_default())));
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Running::start(command).map_err(failed)?;
+        let output = child.child().stdout.take().expect("standard output is piped");
+        let messages = child.child().stderr.take().expect("standard error is piped");
+        // On a thread of its own, so that a full pipe of messages never stops the frames.
+        let (said, says) = channel();
+        // Nobody asks any more where the stream was dropped.
+        std::thread::spawn(move || drop(said.send(last_messages(messages))));
         let mut stream = Ffmpeg {
             info: SourceInfo { name: name.clone(), live: is_live(address), ..SourceInfo::default() },
             address: address.into(),
             child,
-            // On a thread of its own, so that a full pipe of messages never stops the frames.
-            messages: Some(std::thread::spawn(|| last_messages(messages))),
+            timeout: settings.timeout,
+            messages: says,
             frames: None,
             given: 0,
         };
+        let connecting = settings.timeout.map(|timeout| timeout.max(CONNECT_LIMIT));
+        let output = Pipe::new(output, connecting, settings.timeout, Arc::clone(&settings.stopped));
         match Y4m::new(BufReader::with_capacity(1 << 16, output), &name) {
             Ok(frames) => {
                 stream.info.fps = frames.info().fps;
                 stream.frames = Some(frames);
                 Ok(stream)
+            }
+            Err(SourceError::Unreadable { cause, .. }) => {
+                Err(stream.given_up(&cause, connecting.unwrap_or_default()))
             }
             Err(error) => {
                 let reason = match (stream.end(), error) {
@@ -78,14 +122,27 @@ impl Ffmpeg {
         }
     }
 
+    /// Ends the child because its output cannot be read: it is silent, or nobody wants it any more.
+    fn given_up(&mut self, cause: &io::Error, timeout: Duration) -> SourceError {
+        self.frames = None;
+        // That it has gone is what is wanted.
+        let _ = self.child.kill();
+        let reason = match cause.kind() {
+            io::ErrorKind::TimedOut => format!("it gave no frame for {} s", timeout.as_secs_f64()),
+            _ => cause.to_string(),
+        };
+        SourceError::Ffmpeg { name: self.info.name.clone(), reason }
+    }
+
     /// Waits for the child, whose output has ended, and finds out how it went.
     fn end(&mut self) -> End {
         // Closes the pipe first: a child that still writes would wait for us as we wait for it.
         self.frames = None;
-        let status = self.child.wait();
-        let messages = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let status = self.child.wait(END_LIMIT);
+        // A child of the child may keep the pipe open.
+        let messages = self.messages.recv_timeout(END_LIMIT).unwrap_or_default();
         let last = messages.lines().map(str::trim).rfind(|line| !line.is_empty());
-        let last = last.map(|line| line.replace(&self.address, &self.info.name));
+        let last = last.map(|line| without_numbers(&line.replace(&self.address, &self.info.name)));
         match status {
             Ok(status) if status.success() => last.map_or(End::Well, End::Complained),
             Ok(status) => End::Failed(last.unwrap_or_else(|| format!("it ended with {status}"))),
@@ -111,6 +168,9 @@ impl Source for Ffmpeg {
 
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
         match self.frames.as_mut()?.next_frame() {
+            Some(Err(SourceError::Unreadable { cause, .. })) => {
+                Some(Err(self.given_up(&cause, self.timeout.unwrap_or_default())))
+            }
             // Where the output ends, the child may say why.
             end @ (None | Some(Err(SourceError::Truncated { .. }))) => {
                 let name = self.info.name.clone();
@@ -131,19 +191,14 @@ impl Source for Ffmpeg {
     }
 }
 
-impl Drop for Ffmpeg {
-    fn drop(&mut self) {
-        // Both fail only where the child is gone and waited for, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// What ffmpeg is told. The conversion makes any stream's color the one that frames have.
-fn arguments(address: &str) -> Vec<String> {
+fn arguments(address: &str, limit_option: Option<&str>, limit: Duration) -> Vec<String> {
     let mut arguments: Vec<String> = ["-nostdin", "-loglevel", "error"].map(String::from).into();
     if address.starts_with("rtsp://") {
         arguments.extend(["-rtsp_transport", "tcp"].map(String::from));
+    }
+    if let Some(option) = limit_option {
+        arguments.extend([option.into(), limit.as_micros().to_string()]);
     }
     arguments.extend(["-i".into(), input(address).into_owned()]);
     let conversion = "scale=out_color_matrix=bt601:out_range=tv";
@@ -163,11 +218,34 @@ fn input(address: &str) -> Cow<'_, str> {
     }
 }
 
+/// What ffmpeg calls its own limit, in microseconds, on a connection that is silent; `None` where it has none.
+///
+/// For RTSP the name changed with version 5, and what is `-timeout` since made older versions wait for somebody to
+/// connect. So the program is asked.
+fn limit_option(scheme: &str, program: &Path) -> io::Result<Option<&'static str>> {
+    Ok(match scheme {
+        "rtsp" | "rtsps" => {
+            let mut help = Command::new(program);
+            let help = help.args(["-hide_banner", "-h", "demuxer=rtsp"]).stdin(Stdio::null()).output()?;
+            let is_old = String::from_utf8_lossy(&help.stdout).contains("-stimeout");
+            Some(if is_old { "-stimeout" } else { "-timeout" })
+        }
+        "http" | "https" | "rtmp" | "rtmps" => Some("-rw_timeout"),
+        _ => None,
+    })
+}
+
+/// The protocol of a `scheme://` address, in small letters.
+fn scheme(address: &str) -> Option<String> {
+    let (scheme, _) = address.split_once("://").filter(|_| has_scheme(address))?;
+    (!Path::new(address).exists()).then(|| scheme.to_ascii_lowercase())
+}
+
 /// Whether frames come at their own time: from a camera on the network or at this machine, not from a file.
-fn is_live(address: &str) -> bool {
+pub(super) fn is_live(address: &str) -> bool {
     const STREAMS: [&str; 7] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp"];
-    match address.split_once("://") {
-        Some((scheme, _)) => STREAMS.iter().any(|stream| scheme.eq_ignore_ascii_case(stream)),
+    match scheme(address) {
+        Some(scheme) => STREAMS.contains(&scheme.as_str()),
         None => Path::new(address).metadata().is_ok_and(|known| known.file_type().is_char_device()),
     }
 }
@@ -180,8 +258,19 @@ pub(super) fn has_scheme(text: &str) -> bool {
     })
 }
 
-/// The address with the password of `scheme://user:password@host` replaced.
-fn without_password(address: &str) -> String {
+/// A message without the addresses in memory that ffmpeg puts into it, so that the same trouble is told in the same words.
+fn without_numbers(message: &str) -> String {
+    let mut rest = message;
+    let mut text = String::new();
+    while let Some(at) = rest.find(" @ 0x") {
+        text.push_str(&rest[..at]);
+        rest = rest[at + 5..].trim_start_matches(|char: char| char.is_ascii_hexdigit());
+    }
+    text + rest
+}
+
+/// The address with the password of `scheme://user:password@host` replaced, for messages.
+pub fn without_password(address: &str) -> String {
     let found = address.split_once("://").filter(|_| has_scheme(address)).and_then(|(scheme, rest)| {
         let host_end = rest.find('/').unwrap_or(rest.len());
         let at = rest[..host_end].rfind('@')?;
@@ -219,11 +308,24 @@ mod tests {
             ("rtsp://camera/1", "rtsp://camera/1"),
         ];
         report(cases.iter().filter_map(|&(address, want)| {
-            let arguments = arguments(address);
+            let arguments = arguments(address, None, Duration::ZERO);
             let at = arguments.iter().position(|argument| argument == "-i").expect("an input") + 1;
             let tcp = arguments.iter().any(|argument| argument == "tcp");
             (arguments[at] != want || tcp != address.starts_with("rtsp:"))
                 .then(|| format!("{address}: {arguments:?}"))
+        }));
+    }
+
+    #[test]
+    fn the_same_trouble_has_the_same_words() {
+        let cases = [
+            ("[rtsp @ 0x55d2c8] method DESCRIBE failed: 404", "[rtsp] method DESCRIBE failed: 404"),
+            ("[a @ 0x1f] [b @ 0x2e] no", "[a] [b] no"),
+            ("no", "no"),
+        ];
+        report(cases.iter().filter_map(|&(message, want)| {
+            let got = without_numbers(message);
+            (got != want).then(|| format!("{message}: {got}"))
         }));
     }
 
@@ -249,8 +351,13 @@ mod process_tests {
     use super::*;
     use crate::camera::testing::{report, transcript};
 
-    fn script() -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/camera/fake-ffmpeg.sh")
+    fn open(address: &str) -> Result<Ffmpeg, SourceError> {
+        open_with(address, None)
+    }
+
+    fn open_with(address: &str, timeout: Option<Duration>) -> Result<Ffmpeg, SourceError> {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/camera/fake-ffmpeg.sh");
+        Ffmpeg::with(&Settings { program, timeout, ..Settings::default() }, address)
     }
 
     #[test]
@@ -285,25 +392,66 @@ mod process_tests {
             ("fake://nothing", &["error: fake://nothing: ffmpeg failed: it gave no frames"]),
         ];
         report(cases.iter().filter_map(|(address, want)| {
-            let got = transcript(Ffmpeg::with_program(&script(), address));
+            let got = transcript(open(address));
             (got != want.join("\n")).then(|| format!("{address}:\n{got}"))
         }));
     }
 
     #[test]
     fn a_missing_program_is_named_with_its_package() {
-        let missing = Path::new("no-such-program-anywhere");
+        let missing = Settings { program: "no-such-program-anywhere".into(), ..Settings::default() };
+        report(["clip.mkv", "rtsp://camera/1"].into_iter().filter_map(|address| {
+            let got = transcript(Ffmpeg::with(&missing, address));
+            let want = "reading this needs the program ffmpeg, which is not installed (on Debian: apt install ffmpeg)";
+            (got != format!("error: {address}: {want}")).then_some(got)
+        }));
+    }
+
+    #[test]
+    fn a_silent_stream_ends_at_its_timeout() {
+        let error = open_with("fake://endless", Some(Duration::from_millis(10))).map(|mut stream| {
+            assert!(matches!(stream.next_frame(), Some(Ok(_))));
+            let error = stream.next_frame().and_then(Result::err).expect("an error").to_string();
+            assert!(stream.next_frame().is_none(), "the end stays the end");
+            error
+        });
+        assert_eq!(error.expect("a stream"), "fake://endless: ffmpeg failed: it gave no frame for 0.01 s");
+    }
+
+    #[test]
+    fn a_stream_that_does_not_begin_is_stopped() {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/camera/fake-ffmpeg.sh");
+        let settings = Settings { program, stopped: Arc::new(|| true), ..Settings::default() };
         assert_eq!(
-            transcript(Ffmpeg::with_program(missing, "clip.mkv")),
-            "error: clip.mkv: reading this needs the program ffmpeg, which is not installed (on Debian: apt install ffmpeg)"
+            transcript(Ffmpeg::with(&settings, "fake://no-beginning")),
+            "error: fake://no-beginning: ffmpeg failed: it was stopped"
         );
     }
 
     #[test]
+    fn ffmpeg_limits_its_own_silence() {
+        // The fake says what it is given, as ffmpeg 5 and as ffmpeg 4.
+        let said = |address: &str| {
+            let error =
+                open_with(address, Some(Duration::from_secs(40))).err().map(|error| error.to_string());
+            error.unwrap_or_default().split(" given ").nth(1).unwrap_or_default().to_string()
+        };
+        let cases = [
+            ("rtsp://new/arguments", "-rtsp_transport tcp -timeout 40000000 -i rtsp://new/arguments"),
+            ("rtmp://new/arguments", "-rw_timeout 40000000 -i rtmp://new/arguments"),
+            ("fake://new/arguments", "-i fake://new/arguments"),
+        ];
+        report(cases.into_iter().filter_map(|(address, want)| {
+            let got = said(address);
+            (!got.contains(want)).then(|| format!("{address}: {got}"))
+        }));
+    }
+
+    #[test]
     fn dropping_ends_a_child_that_never_would() {
-        let mut stream = Ffmpeg::with_program(&script(), "fake://endless").expect("a stream");
+        let mut stream = open("fake://endless").expect("a stream");
         assert!(matches!(stream.next_frame(), Some(Ok(_))));
-        let id = stream.child.id().to_string();
+        let id = stream.child.child().id().to_string();
         let alive =
             || Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().expect("kill").success();
         assert!(alive());

@@ -3,6 +3,7 @@
 use super::planes::{Crop, Padded, Plane, planes};
 use super::{Losses, Source, SourceError, SourceInfo};
 use crate::frame::{Frame, PixelFormat};
+use crate::status::Heartbeats;
 
 /// Which way a picture is mirrored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -268,16 +269,18 @@ fn full_chroma(frame: Frame) -> Frame {
 
 /// Any source with its frames cropped, mirrored and turned.
 ///
-/// A frame that the crop does not fit is a [`SourceError::BrokenFrame`].
+/// A crop that leaves the frame ends the stream ([`SourceError::BadCrop`]), as it will leave the next frame too; only where every
+/// frame is a picture of its own, with a name, is it a [`SourceError::BrokenFrame`].
 pub struct Turned<S> {
     source: S,
     geometry: Geometry,
+    over: bool,
 }
 
 impl<S: Source> Turned<S> {
     /// Puts `geometry` on every frame of `source`.
     pub fn new(source: S, geometry: Geometry) -> Turned<S> {
-        Turned { source, geometry }
+        Turned { source, geometry, over: false }
     }
 }
 
@@ -287,7 +290,17 @@ impl<S: Source> Source for Turned<S> {
     }
 
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
+        if self.over {
+            return None;
+        }
         let next = self.source.next_frame()?;
+        if let (Ok(frame), Some(crop)) = (&next, self.geometry.crop)
+            && frame.name.is_none()
+            && let Err(reason) = crop.check(frame.width, frame.height)
+        {
+            self.over = true;
+            return Some(Err(SourceError::BadCrop { name: self.info().name.clone(), reason }));
+        }
         Some(next.and_then(|frame| {
             let number = frame.number;
             self.geometry.apply(frame).map_err(|reason| SourceError::BrokenFrame {
@@ -300,6 +313,10 @@ impl<S: Source> Source for Turned<S> {
 
     fn keeps_newest(&self) -> bool {
         self.source.keeps_newest()
+    }
+
+    fn watch(&mut self, heartbeats: &Heartbeats) {
+        self.source.watch(heartbeats);
     }
 
     fn losses(&self) -> Losses {

@@ -11,6 +11,7 @@
 //! | `*.y4m` | [`Y4m`] |
 //! | an AVI file of Motion-JPEG | [`Avi`] |
 //! | a JPEG or PNG file | [`Still`] |
+//! | a device, or `rtsp://...`, `rtmp://...`, `srt://...`, `udp://...`, `rtp://...` | [`Network`], a child process that is started again |
 //! | any other file, or `scheme://...` | [`Ffmpeg`], a child process |
 //!
 //! [`demo`] is the clip inside the program. But for `.y4m`, what a file holds is told from its first
@@ -18,6 +19,7 @@
 //! with more than 16384 pixels on a side or more than 256 MiB of pixels are refused.
 
 use crate::frame::Frame;
+use crate::status::Heartbeats;
 
 mod avi;
 mod ffmpeg;
@@ -25,6 +27,8 @@ mod folder;
 mod geometry;
 mod image;
 mod jpeg;
+mod live;
+mod network;
 mod open;
 mod picture;
 mod planes;
@@ -37,11 +41,12 @@ pub mod v4l;
 mod y4m;
 
 pub use avi::Avi;
-pub use ffmpeg::Ffmpeg;
+pub use ffmpeg::{Ffmpeg, end_children, without_password};
 pub use folder::Folder;
 pub use geometry::{Geometry, Mirror, Rotation, Turned};
 pub use image::Still;
-pub use open::{demo, open, open_for};
+pub use network::Network;
+pub use open::{OpenOptions, demo, is_live_source, open, open_with};
 pub use planes::Crop;
 pub use synthetic::Synthetic;
 pub use v4l::{CameraInfo, Encoding, V4l, V4lOptions, cameras};
@@ -136,6 +141,14 @@ pub enum SourceError {
         /// The camera.
         name: String,
         /// What is wrong, and what there is instead.
+        reason: String,
+    },
+    /// The crop that is asked for does not lie in the picture.
+    #[error("{name}: {reason}; give another crop")]
+    BadCrop {
+        /// The stream.
+        name: String,
+        /// Which crop, and how large the picture is.
         reason: String,
     },
     /// A folder without pictures.
@@ -244,6 +257,9 @@ pub trait Source: Send {
         false
     }
 
+    /// Lets threads of its own, where it has some, say that they live.
+    fn watch(&mut self, _heartbeats: &Heartbeats) {}
+
     /// What a live source has lost so far; a source that waits for its reader loses nothing.
     fn losses(&self) -> Losses {
         Losses::default()
@@ -261,6 +277,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn keeps_newest(&self) -> bool {
         (**self).keeps_newest()
+    }
+
+    fn watch(&mut self, heartbeats: &Heartbeats) {
+        (**self).watch(heartbeats);
     }
 
     fn losses(&self) -> Losses {

@@ -3,10 +3,26 @@
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use super::ffmpeg::has_scheme;
+use super::ffmpeg::{Settings, has_scheme, is_live};
 use super::picture::still_format;
-use super::{Avi, Ffmpeg, Folder, Source, SourceError, Still, Synthetic, V4l, V4lOptions, Y4m};
+use super::{Avi, Ffmpeg, Folder, Network, Source, SourceError, Still, Synthetic, V4l, V4lOptions, Y4m};
+
+/// How a source is opened, beside what its text says.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Width and height of the network's input: a camera gives frames that are not smaller and not much larger.
+    pub input: Option<(u32, u32)>,
+    /// A live source that is silent for this long counts as lost; 5 s at `None`.
+    pub timeout: Option<Duration>,
+    /// Whether a live source that is not there is waited for.
+    pub wait: bool,
+    /// Once this is set nobody waits for a child process any more: opening fails, and a stream ends.
+    pub stop: Arc<AtomicBool>,
+}
 
 /// The clip that ships; clips/README.md says where it is from.
 const DEMO: &[u8] = include_bytes!("../../clips/demo.avi");
@@ -24,15 +40,20 @@ pub fn demo() -> Box<dyn Source> {
 /// Any [`SourceError`] but a broken frame: there is nothing under this name, it cannot be read, it is damaged from its
 /// start, or this build does not read it.
 pub fn open(source: &str) -> Result<Box<dyn Source>, SourceError> {
-    open_for(source, None)
+    open_with(source, &OpenOptions::default())
 }
 
-/// As [`open`], for a network whose input has this width and height: a camera then gives frames that are not smaller and
-/// not much larger.
+/// Whether the source that this text names comes at its own time, as a camera does: it is then opened again when it is lost,
+/// and [`OpenOptions::timeout`] holds for it.
+pub fn is_live_source(source: &str) -> bool {
+    source.starts_with("v4l:") || is_live(source)
+}
+
+/// As [`open`], in a way of its own.
 ///
 /// # Errors
 /// Those of [`open`].
-pub fn open_for(source: &str, input: Option<(u32, u32)>) -> Result<Box<dyn Source>, SourceError> {
+pub fn open_with(source: &str, options: &OpenOptions) -> Result<Box<dyn Source>, SourceError> {
     if source.starts_with("synthetic:") {
         return Ok(Box::new(Synthetic::parse(source)?));
     }
@@ -40,13 +61,23 @@ pub fn open_for(source: &str, input: Option<(u32, u32)>) -> Result<Box<dyn Sourc
         return Ok(Box::new(Y4m::new(BufReader::new(io::stdin()), "standard input")?));
     }
     if source.starts_with("v4l:") {
-        return Ok(Box::new(V4l::open(V4lOptions { input, ..V4lOptions::parse(source)? })?));
+        let camera = V4lOptions::parse(source)?;
+        let (timeout, wait) = (camera.timeout.or(options.timeout), camera.wait.or(Some(options.wait)));
+        return Ok(Box::new(V4l::open(V4lOptions { input: options.input, timeout, wait, ..camera })?));
     }
+    if is_live(source) {
+        let stop = Arc::clone(&options.stop);
+        return Ok(Box::new(Network::open(source, options.timeout, options.wait, stop)?));
+    }
+    let stop = Arc::clone(&options.stop);
+    let settings =
+        Settings { stopped: Arc::new(move || stop.load(Ordering::Relaxed)), ..Settings::default() };
+    let through_ffmpeg = || Ffmpeg::with(&settings, source).map(|stream| Box::new(stream) as Box<dyn Source>);
     let path = Path::new(source);
     let unreadable = |cause| SourceError::Unreadable { name: source.into(), cause };
     let kind = match path.metadata() {
         Ok(metadata) => metadata.file_type(),
-        Err(_) if has_scheme(source) => return Ok(Box::new(Ffmpeg::open(source)?)),
+        Err(_) if has_scheme(source) => return through_ffmpeg(),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Err(SourceError::NotFound { path: source.into() });
         }
@@ -63,7 +94,7 @@ pub fn open_for(source: &str, input: Option<(u32, u32)>) -> Result<Box<dyn Sourc
     }
     // A pipe or a device gives its first bytes only once.
     if !kind.is_file() {
-        return Ok(Box::new(Ffmpeg::open(source)?));
+        return through_ffmpeg();
     }
     let mut start = Vec::new();
     File::open(path).and_then(|file| file.take(12).read_to_end(&mut start)).map_err(unreadable)?;
@@ -78,11 +109,11 @@ pub fn open_for(source: &str, input: Option<(u32, u32)>) -> Result<Box<dyn Sourc
     if start.starts_with(b"RIFF") && start.ends_with(b"AVI ") {
         return match Avi::new(File::open(path).map_err(unreadable)?, source) {
             Ok(clip) => Ok(Box::new(clip)),
-            Err(SourceError::UnsupportedCodec { .. }) => Ok(Box::new(Ffmpeg::open(source)?)),
+            Err(SourceError::UnsupportedCodec { .. }) => through_ffmpeg(),
             Err(error) => Err(error),
         };
     }
-    Ok(Box::new(Ffmpeg::open(source)?))
+    through_ffmpeg()
 }
 
 #[cfg(test)]

@@ -16,12 +16,15 @@ mod model;
 mod new;
 mod progress;
 mod run;
+mod signals;
 #[cfg(feature = "host")]
 mod zoo;
 
 use std::io::{ErrorKind, Write};
 
 use clap::{Parser, Subcommand};
+use sedge::camera::SourceError;
+use sedge::pipeline::PipelineError;
 
 /// Segmentation at the edge: a mask on disk for every frame, in int8.
 #[derive(Parser)]
@@ -77,6 +80,13 @@ impl Cli {
 /// An error for options that do not go together: exit code 2.
 fn usage(message: &str) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
+}
+
+/// A crop that leaves the picture stays wrong when the program is started again: exit code 2.
+fn usage_if_crop(error: anyhow::Error) -> anyhow::Error {
+    let is_crop = matches!(error.downcast_ref(), Some(SourceError::BadCrop { .. }))
+        || matches!(error.downcast_ref(), Some(PipelineError::Source(SourceError::BadCrop { .. })));
+    if is_crop { usage(&error.to_string()) } else { error }
 }
 
 /// Prints a line to standard error. Where nobody can read it any more (a closed pipe or terminal), the work goes on.

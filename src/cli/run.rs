@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
-use sedge::camera;
+use sedge::camera::{self, OpenOptions};
 use sedge::clock::SystemClock;
 use sedge::mask::Class;
 use sedge::pipeline::{
@@ -21,6 +20,7 @@ use super::engine::EngineArgs;
 use super::field::Overrides;
 use super::model::ModelArgs;
 use super::progress::Progress;
+use super::signals::stop_on_signals;
 
 /// Time between two looks at the pipeline: how late Ctrl-C may be seen.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -97,10 +97,20 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (model, card) = args.model.load()?;
     let mask_size = args.mask_size.of_masks();
     let segmenter = Segmenter::with_options(&model, &card, mask_size, &args.engine.options())?;
+    // Before the source: a child process that it starts ends with the program.
+    let stop = stop_on_signals()?;
     let source = match &args.source {
         Some(source) => {
             let [_, _, height, width] = segmenter.input_shape();
-            camera::open_for(source, Some((width as u32, height as u32)))?
+            let input = Some((width as u32, height as u32));
+            let options = OpenOptions { input, stop: Arc::clone(&stop), ..OpenOptions::default() };
+            match camera::open_with(source, &options) {
+                Err(_) if stop.load(Ordering::Relaxed) => {
+                    super::say("stopped by a signal before the first frame");
+                    return Ok(());
+                }
+                opened => opened.map_err(|error| super::usage_if_crop(error.into()))?,
+            }
         }
         None => camera::demo(),
     };
@@ -115,7 +125,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None => PathBuf::from("masks"),
     };
     let folder = MaskFolder::create(&out, segmenter.classes(), existing)?;
-    let stop = stop_on_signals()?;
 
     let (name, known) = (source.info().name.clone(), source.info().frames);
     let total = match (known, args.frames) {
@@ -148,7 +157,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     // Ctrl-C reaches whoever feeds this process too, such as ffmpeg: its end is then no failure.
     if !(stopped && matches!(outcome, Err(PipelineError::Source(_)))) {
-        outcome?;
+        outcome.map_err(|error| super::usage_if_crop(error.into()))?;
     }
     if summary.frames == 0 && !stopped && args.frames != Some(0) {
         anyhow::bail!("{}: gave no whole frame", run_name(&args.source));
@@ -182,17 +191,6 @@ fn told(event: &Event) -> String {
         Event::SinkWaits(reason) => format!("masks are not stored: {reason}"),
         Event::SinkResumed(after) => format!("masks are stored again after {:.1} s", after.as_secs_f64()),
     }
-}
-
-/// A flag that Ctrl-C and SIGTERM raise, so that the frame in hand is finished; the second signal ends at once.
-pub fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .context("cannot listen for Ctrl-C")?;
-    }
-    Ok(stop)
 }
 
 fn run_name(source: &Option<String>) -> &str {

@@ -81,7 +81,7 @@ pub const KEYS: &[Key] = &[
         value::choice(v, &[&words[..], &[("both", both)]].concat())
     }),
     key!("camera.crop", Restart, camera.crop, |v| value::crop(v).map(Some)),
-    key!("camera.timeout_s", Restart, camera.timeout, |v| value::seconds(v, 0.1..=600.0)),
+    key!("camera.timeout_s", Restart, camera.timeout, |v| value::seconds(v, 0.1..=600.0).map(Some)),
     key!("camera.controls", Restart, camera.controls, value::controls),
     key!("store.path", Restart, store.path, value::path),
     key!("store.format", Restart, store.format, |v| {

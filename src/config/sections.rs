@@ -51,8 +51,8 @@ pub struct CameraConfig {
     pub mirror: Mirror,
     /// The part of the camera's frame that is used, in its pixels before it is mirrored and turned.
     pub crop: Option<Crop>,
-    /// How long a frame may take to come before the camera counts as lost, 0.1 s to 10 min.
-    pub timeout: Duration,
+    /// How long a frame may take to come before a live source counts as lost, 0.1 s to 10 min; 5 s if absent.
+    pub timeout: Option<Duration>,
     /// The camera's controls, by the names that `v4l2-ctl` prints.
     pub controls: BTreeMap<String, Control>,
 }
@@ -68,7 +68,7 @@ impl Default for CameraConfig {
             rotate: Rotate::None,
             mirror: Mirror::None,
             crop: None,
-            timeout: Duration::from_secs(5),
+            timeout: None,
             controls: BTreeMap::new(),
         }
     }

@@ -27,7 +27,7 @@ fn good_files() {
             c.camera.height = Some(480);
             c.camera.fps = Some(12.5);
             c.camera.format = Some("YUYV".to_owned());
-            c.camera.timeout = Duration::from_millis(2500);
+            c.camera.timeout = Some(Duration::from_millis(2500));
         }),
         ("[camera]\nformat = \"auto\"\nfps = 30", |c| c.camera.fps = Some(30.0)),
         ("[camera]\nrotate = 90\nmirror = \"horizontal\"", |c| {

@@ -12,7 +12,7 @@ use crate::camera::{Source, SourceError};
 use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mask::Mask;
-use crate::status::{Figures, Heartbeats, Meter, Queue, StoreStatus};
+use crate::status::{Beat, Figures, Heartbeats, Meter, Queue, StoreStatus};
 use crate::store::Throttle;
 
 /// Frames that wait for the network; of a live source only the newest does.
@@ -192,8 +192,9 @@ impl Pipeline {
     /// # Errors
     /// [`PipelineError::Thread`] where the system has no thread left.
     pub fn start(parts: Parts, settings: Settings) -> Result<Pipeline, PipelineError> {
-        let Parts { source, segment, sink, rules, clock, heartbeats, viewer } = parts;
+        let Parts { mut source, segment, sink, rules, clock, heartbeats, viewer } = parts;
         let live = source.info().live;
+        source.watch(&heartbeats);
         let (frames, overflow) = if live { (1, Overflow::DropOldest) } else { (FRAMES, Overflow::Wait) };
         let shared = Arc::new(Shared {
             settings,
@@ -232,7 +233,8 @@ impl Pipeline {
         let capture = spawn(Thread::Capture, &shared, move |shared| capture::run(source, &alive, shared))
             .map_err(stopped)?;
         if let Some(viewer) = viewer {
-            spawn(Thread::View, &shared, move |shared| view(viewer, shared)).map_err(stopped)?;
+            let alive = beat(Thread::View);
+            spawn(Thread::View, &shared, move |shared| view(viewer, &alive, shared)).map_err(stopped)?;
         }
         Ok(Pipeline { shared, capture, segment, write })
     }
@@ -373,10 +375,14 @@ fn spawn(
         .map_err(|error| PipelineError::Thread { thread: thread.name(), reason: error.to_string() })
 }
 
-fn view(mut viewer: Viewer, shared: &Shared) -> Outcome {
+fn view(mut viewer: Viewer, alive: &Beat, shared: &Shared) -> Outcome {
     loop {
+        alive.waits("the next mask");
         match shared.views.take(super::sink::TICK) {
-            Taken::Item((frame, mask)) => viewer(&frame, &mask),
+            Taken::Item((frame, mask)) => {
+                alive.works("the display");
+                viewer(&frame, &mask);
+            }
             Taken::TimedOut if !shared.stop.is_raised() => {}
             Taken::TimedOut | Taken::Closed => return Ok(()),
         }

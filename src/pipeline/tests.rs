@@ -10,7 +10,7 @@ use crate::camera::{Losses, Source, SourceError, SourceInfo};
 use crate::clock::ManualClock;
 use crate::frame::{Frame, PixelFormat};
 use crate::mask::Mask;
-use crate::status::{Heartbeats, StoreStatus};
+use crate::status::{Beat, Heartbeats, StoreStatus};
 
 /// Long enough that only a hang takes it.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -29,11 +29,13 @@ struct Script {
     info: SourceInfo,
     steps: std::vec::IntoIter<Give>,
     number: u64,
+    /// That of a thread of its own.
+    beat: Option<Beat>,
 }
 
 fn script(live: bool, steps: Vec<Give>) -> Box<Script> {
     let info = SourceInfo { name: "script".into(), live, ..SourceInfo::default() };
-    Box::new(Script { info, steps: steps.into_iter(), number: 0 })
+    Box::new(Script { info, steps: steps.into_iter(), number: 0, beat: None })
 }
 
 impl Source for Script {
@@ -64,6 +66,10 @@ impl Source for Script {
                 Give::Fail => Err(SourceError::Malformed { name, reason: "it ends".into() }),
             });
         }
+    }
+
+    fn watch(&mut self, heartbeats: &Heartbeats) {
+        self.beat = Some(heartbeats.begin("camera", 9 * LIMIT));
     }
 
     fn losses(&self) -> Losses {
@@ -383,4 +389,36 @@ fn viewers_see_frames_with_their_masks() {
     outcome.unwrap();
     let seen: Vec<_> = sees.iter().collect();
     assert!(!seen.is_empty() && seen.iter().all(|(frame, value)| frame + 1 == u64::from(*value)), "{seen:?}");
+}
+
+#[test]
+fn every_thread_has_a_heartbeat() {
+    let (never, wait) = channel();
+    let (begun, has_begun) = channel();
+    let (shown, show) = channel::<()>();
+    let source = script(false, vec![Give::Frame, Give::Wait(wait)]);
+    let mut parts = parts(source, Copy::default(), Memory::default(), all());
+    let clock = ManualClock::default();
+    let heartbeats = Heartbeats::new(clock.clone());
+    parts.heartbeats = heartbeats.clone();
+    parts.viewer = Some(Box::new(move |_, _| {
+        let _ = begun.send(());
+        let _ = show.recv();
+    }));
+    let pipeline = Pipeline::start(parts, Settings::default()).unwrap();
+    has_begun.recv_timeout(LIMIT).unwrap();
+    assert_eq!(heartbeats.alive(), ["camera", "write", "segment", "capture", "view"]);
+    // The mask is stored, and all others wait for what comes next.
+    while pipeline.summary().stored == 0 {
+        std::thread::yield_now();
+    }
+    clock.advance(Duration::from_secs(61));
+    let mut stuck = None;
+    // Of those that are stuck the longest over its limit is told; the writer may just be at its disk.
+    while stuck.is_none_or(|thread| thread == "write") {
+        stuck = heartbeats.stuck().map(|stuck| stuck.thread);
+    }
+    assert_eq!(stuck, Some("view"));
+    drop((never, shown));
+    pipeline.finish(LIMIT).1.unwrap();
 }

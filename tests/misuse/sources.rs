@@ -96,6 +96,40 @@ fn sources_that_give_nothing() {
     ]);
 }
 
+/// What a configuration says wrong of its source is not tried again and again: exit code 2.
+#[test]
+fn configurations_that_no_source_can_keep_to() {
+    fn with(folder: &Path, camera: &str) {
+        put(folder, "c.toml", format!("[camera]\n{camera}\n[store]\npath = \"store\"\n"));
+    }
+    let case = |name, prepare, arguments, says| Case { name, prepare, arguments, code: 2, says };
+    check(vec![
+        case(
+            "a crop beyond the picture",
+            |f| with(f, "source = \"synthetic:8x8@30\"\ncrop = [4, 0, 8, 8]"),
+            "run --model net.onnx --config c.toml",
+            &["error: synthetic:8x8@30: the crop of 8x8 at 4,0 reaches beyond the picture of 8x8"],
+        ),
+        case(
+            "keys of another kind of source",
+            |f| with(f, "source = \"synthetic:8x8@30\"\nfps = 5\ntimeout_s = 3"),
+            "run --model net.onnx --config c.toml",
+            &["c.toml: camera.fps, camera.timeout_s are for", "camera.source is \"synthetic:8x8@30\""],
+        ),
+    ]);
+    // What is said of the camera does not keep another source from being tried.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny::carded().write(&folder.path().join("net.onnx")).expect("a model");
+    with(folder.path(), "source = \"v4l:/dev/video0\"\nfps = 5\ntimeout_s = 3");
+    let outcome =
+        run(folder.path(), "run --model net.onnx --config c.toml --source synthetic:8x8@30:2 --frames 2");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(
+        outcome.err.contains("camera.fps, camera.timeout_s: not for the source of the command line"),
+        "{outcome:?}"
+    );
+}
+
 /// A source that breaks on its way: every whole frame has its mask.
 #[test]
 fn whole_frames_of_broken_sources_are_kept() {

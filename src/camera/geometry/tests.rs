@@ -211,6 +211,36 @@ fn any_source_can_be_turned() {
     };
     assert_eq!(turned(None), "0 6x8; 1 6x8");
     assert_eq!(turned(Some(Crop { x: 1, y: 1, width: 3, height: 4 })), "0 4x3; 1 4x3");
-    let broken = turned(Some(Crop { x: 1, y: 1, width: 8, height: 4 }));
-    assert_eq!(broken.matches("is broken: the crop of 8x4 at 1,1 reaches beyond").count(), 2, "{broken}");
+    let beyond = Some(Crop { x: 1, y: 1, width: 8, height: 4 });
+    let reason = "the crop of 8x4 at 1,1 reaches beyond the picture of 8x6";
+    assert_eq!(
+        turned(beyond),
+        format!("synthetic:8x6@5:2: {reason}; give another crop"),
+        "told once, at its end"
+    );
+}
+
+/// Pictures of their own with these sizes.
+struct Pictures(SourceInfo, std::vec::IntoIter<(u32, u32)>);
+
+impl Source for Pictures {
+    fn info(&self) -> &SourceInfo {
+        &self.0
+    }
+
+    fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
+        let (width, height) = self.1.next()?;
+        let data = vec![0; width as usize * height as usize];
+        Some(Ok(Frame { name: Some("a.png".into()), ..frame(PixelFormat::Gray8, width, height, &data) }))
+    }
+}
+
+#[test]
+fn a_picture_that_is_too_small_for_the_crop_is_one_broken_frame() {
+    let geometry = Geometry { crop: Some(Crop { x: 0, y: 0, width: 4, height: 4 }), ..Geometry::default() };
+    let sizes = vec![(2, 2), (8, 8)].into_iter();
+    let mut source = Turned::new(Pictures(SourceInfo::default(), sizes), geometry);
+    assert!(matches!(source.next_frame(), Some(Err(SourceError::BrokenFrame { .. }))));
+    assert!(matches!(source.next_frame(), Some(Ok(frame)) if (frame.width, frame.height) == (4, 4)));
+    assert!(source.next_frame().is_none());
 }

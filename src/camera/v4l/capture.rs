@@ -12,10 +12,10 @@ use super::control::resolve;
 use super::device::{Buffer, Cameras, Captures, Device, Identity, Layout};
 use super::format::Encoding;
 use super::mode::{Interval, fps_text};
-use super::negotiate::{Choice, negotiate};
+use super::negotiate::{Choice, Wish, negotiate};
 use super::options::V4lOptions;
-use super::shared::{Captured, Content, Shared, Trouble, TroubleKind};
 use crate::camera::Crop;
+use crate::camera::live::{BackOff, Captured, Content, Keeper, Shared, Trouble, TroubleKind};
 use crate::camera::planes::Padded;
 use crate::camera::size::check_size;
 use crate::clock::Clock;
@@ -23,9 +23,8 @@ use crate::clock::Clock;
 /// Longest wait for a buffer in one step, so that a stop is seen soon.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// Waits before the camera is opened again: the first, doubled after each failure up to the last, until a frame is good.
-const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
-const BACK_OFF_LAST: Duration = Duration::from_secs(30);
+/// How long a camera may be silent where nobody says it.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// So many damaged buffers in a row, and the camera is opened anew.
 pub(super) const DAMAGED_MAX: u32 = 8;
@@ -39,7 +38,7 @@ pub(super) struct Capture<C: Cameras> {
     session: Option<Session<C::Device>>,
     /// How to find the same camera again, once it was found.
     known: Option<Known>,
-    back_off: Duration,
+    back_off: BackOff,
     timeline: Timeline,
 }
 
@@ -82,7 +81,7 @@ impl<C: Cameras> Capture<C> {
             shared,
             session: None,
             known: None,
-            back_off: BACK_OFF_FIRST,
+            back_off: BackOff::default(),
             timeline: Timeline::default(),
         }
     }
@@ -177,43 +176,15 @@ impl<C: Cameras> Capture<C> {
         Trouble::new(TroubleKind::Missing, format!("there is no device {path}; there is {there}"))
     }
 
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        self.shared.clone()
-    }
-
-    /// One thing: an attempt to open the camera, or one wait for a buffer. Says how long to pause before the next.
-    pub(super) fn step(&mut self) -> Duration {
-        if self.session.is_none() {
-            return match self.connect() {
-                Ok(_) => Duration::ZERO,
-                Err(trouble) => self.lost(trouble),
-            };
-        }
-        match self.receive() {
-            Ok(()) => Duration::ZERO,
-            Err(trouble) => self.lost(trouble),
-        }
-    }
-
     /// Closes the camera fully; says how long to wait before it is opened again.
     pub(super) fn lost(&mut self, trouble: Trouble) -> Duration {
         // First of all: a driver may hang while it closes.
-        self.shared.interrupted(trouble.reason);
+        match trouble.kind {
+            TroubleKind::Crop => self.shared.hopeless(trouble.reason),
+            _ => self.shared.interrupted(trouble.reason),
+        }
         self.close();
-        if self.shared.take_proven() {
-            self.back_off = BACK_OFF_FIRST;
-        }
-        let pause = self.back_off;
-        self.back_off = (2 * pause).min(BACK_OFF_LAST);
-        pause
-    }
-
-    /// Stops the stream, unmaps and closes. That the driver fails at it changes nothing: the device is closed all the
-    /// same, and with it all that is left is freed.
-    pub(super) fn close(&mut self) {
-        if let Some(mut session) = self.session.take() {
-            let _ = session.device.stop();
-        }
+        self.back_off.pause(self.shared.take_proven())
     }
 
     fn receive(&mut self) -> Result<(), Trouble> {
@@ -265,6 +236,24 @@ impl<C: Cameras> Capture<C> {
     }
 }
 
+impl<C: Cameras> Keeper for Capture<C> {
+    fn step(&mut self) -> Duration {
+        let outcome = match self.session {
+            None => self.connect().map(|_| ()),
+            Some(_) => self.receive(),
+        };
+        outcome.map_or_else(|trouble| self.lost(trouble), |()| Duration::ZERO)
+    }
+
+    /// Stops the stream, unmaps and closes. That the driver fails at it changes nothing: the device is closed all the
+    /// same, and with it all that is left is freed.
+    fn close(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            let _ = session.device.stop();
+        }
+    }
+}
+
 /// Sets an open device up as the options say, and starts it.
 fn start<D: Device>(
     mut device: D,
@@ -274,7 +263,12 @@ fn start<D: Device>(
     let wrong = |reason: String| Trouble::new(TroubleKind::Wrong, reason);
     let failed = |error: io::Error| trouble(&error);
     let modes = device.modes().map_err(failed)?;
-    let choice = negotiate(&modes, &options.wish()).map_err(wrong)?;
+    let wish = options.wish();
+    let choice = negotiate(&modes, &wish).map_err(|reason| {
+        // Without the crop there would be a mode.
+        let is_crop = wish.crop.is_some() && negotiate(&modes, &Wish { crop: None, ..wish }).is_ok();
+        Trouble::new(if is_crop { TroubleKind::Crop } else { TroubleKind::Wrong }, reason)
+    })?;
     if !options.controls.is_empty() {
         let controls = device.controls().map_err(failed)?;
         for (id, value) in resolve(&controls, &options.controls).map_err(wrong)? {
@@ -297,7 +291,7 @@ fn start<D: Device>(
     // A camera may be slower than the timeout: three frames may fail to come.
     let slow =
         interval.map(Interval::fps).filter(|&fps| fps > 0.0).map(|fps| Duration::from_secs_f64(3.0 / fps));
-    let timeout = options.timeout.max(slow.unwrap_or_default());
+    let timeout = options.timeout.unwrap_or(TIMEOUT).max(slow.unwrap_or_default());
     Ok((Session { device, shape, last_sequence: None, damaged: 0, heard: now, timeout }, choice))
 }
 
@@ -317,7 +311,7 @@ fn shape(layout: &Layout, choice: &Choice, options: &V4lOptions) -> Result<Shape
     }
     check_size(width.into(), height.into()).map_err(wrong)?;
     let crop = options.geometry.crop.unwrap_or(Crop::whole(width, height));
-    crop.check(width, height).map_err(wrong)?;
+    crop.check(width, height).map_err(|reason| Trouble::new(TroubleKind::Crop, reason))?;
     Ok(match choice.encoding.pixel_format() {
         None => Shape::Jpeg { width, height },
         Some(format) => {

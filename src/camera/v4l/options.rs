@@ -8,7 +8,7 @@ use super::negotiate::Wish;
 use crate::camera::{Crop, Geometry, Rotation, SourceError};
 
 /// Which camera, and how it is to be run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct V4lOptions {
     /// The device; `None` is the first that captures frames in a format that is read.
     pub device: Option<PathBuf>,
@@ -29,28 +29,10 @@ pub struct V4lOptions {
     /// Crop, mirror and rotation of every frame.
     pub geometry: Geometry,
     /// A camera that gives no frame for this long, and for three of its frame intervals, is closed and opened again;
-    /// above 0.
-    pub timeout: Duration,
-    /// Whether a camera that is not there at the start is waited for; without it that is an error.
-    pub wait: bool,
-}
-
-impl Default for V4lOptions {
-    fn default() -> V4lOptions {
-        V4lOptions {
-            device: None,
-            width: None,
-            height: None,
-            fps: None,
-            encoding: None,
-            input: None,
-            gray: false,
-            controls: Vec::new(),
-            geometry: Geometry::default(),
-            timeout: Duration::from_secs(5),
-            wait: false,
-        }
-    }
+    /// above 0; 5 s at `None`.
+    pub timeout: Option<Duration>,
+    /// Whether a camera that is not there at the start is waited for; else, as at `None`, that is an error.
+    pub wait: Option<bool>,
 }
 
 /// Keys of a text; any other is a control's name.
@@ -107,9 +89,9 @@ impl V4lOptions {
             }
             "timeout" => {
                 let seconds = decimal(0.1, 3600.0).ok_or_else(|| wrong("0.1 to 3600 seconds"))?;
-                self.timeout = Duration::from_secs_f64(seconds);
+                self.timeout = Some(Duration::from_secs_f64(seconds));
             }
-            "wait" => self.wait = value.parse().map_err(|_| wrong("true or false"))?,
+            "wait" => self.wait = Some(value.parse().map_err(|_| wrong("true or false"))?),
             "" => return Err(format!("{value:?} has no key; the keys are {KEYS}")),
             control => {
                 let value = match value {
@@ -191,8 +173,8 @@ mod tests {
                         mirror: Mirror::Both,
                         rotation: Rotation::ThreeQuarters,
                     },
-                    timeout: Duration::from_millis(500),
-                    wait: true,
+                    timeout: Some(Duration::from_millis(500)),
+                    wait: Some(true),
                     ..V4lOptions::default()
                 },
             ),

@@ -1,7 +1,6 @@
 //! A camera as a source of frames.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::capture::{Capture, DAMAGED_MAX};
@@ -9,17 +8,12 @@ use super::device::Cameras;
 use super::mode::Interval;
 use super::negotiate::Choice;
 use super::options::V4lOptions;
-use super::shared::{Arrival, Captured, Content, Found, Shared, TroubleKind};
+use crate::camera::live::{Captured, Live, Shared, TroubleKind};
 use crate::camera::picture::{Picture, decode_motion_jpeg};
 use crate::camera::{Geometry, Losses, Source, SourceError, SourceInfo};
 use crate::clock::Clock;
 use crate::frame::Frame;
-
-/// Longest wait of `next_frame`.
-const PATIENCE: Duration = Duration::from_millis(900);
-
-/// Longest wait for the thread when the source is dropped; a driver that hangs keeps only the thread.
-const GRACE: Duration = Duration::from_secs(1);
+use crate::status::Heartbeats;
 
 /// A camera that is opened again whenever it is lost.
 ///
@@ -29,15 +23,9 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct V4l {
     info: SourceInfo,
     geometry: Geometry,
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-    /// How long dropping waits for the thread.
-    grace: Duration,
-    /// The interruption that was told last.
-    told: Option<String>,
+    live: Live,
     /// Undecodable frames in a row.
     undecoded: u32,
-    over: bool,
 }
 
 impl V4l {
@@ -63,38 +51,24 @@ impl V4l {
     ) -> Result<V4l, SourceError> {
         let shared = Arc::new(Shared::default());
         let name = options.name();
-        let (geometry, wait) = (options.geometry, options.wait);
+        let (geometry, wait) = (options.geometry, options.wait.unwrap_or(false));
         let mut capture = Capture::new(cameras, options, clock, shared.clone());
         let (fps, pause) = match capture.connect() {
             Ok(choice) => (choice.interval.map(Interval::fps), Duration::ZERO),
             Err(trouble) if trouble.kind == TroubleKind::Busy => (None, capture.lost(trouble)),
-            Err(trouble) if wait && trouble.kind != TroubleKind::Wrong => (None, capture.lost(trouble)),
+            Err(trouble) if wait && matches!(trouble.kind, TroubleKind::Missing | TroubleKind::Lost) => {
+                (None, capture.lost(trouble))
+            }
             Err(trouble) => return Err(trouble.into_error(name)),
         };
-        let thread = std::thread::Builder::new()
-            .name("sedge-camera".into())
-            .spawn(move || keep(capture, pause))
-            .map_err(|cause| SourceError::Unreadable { name: name.clone(), cause })?;
-        Ok(V4l {
-            info: SourceInfo { name, frames: None, fps, live: true },
-            geometry,
-            shared,
-            thread: Some(thread),
-            grace: GRACE,
-            told: None,
-            undecoded: 0,
-            over: false,
-        })
+        let live = Live::start(name.clone(), capture, shared, pause)?;
+        let info = SourceInfo { name, frames: None, fps, live: true };
+        Ok(V4l { info, geometry, live, undecoded: 0 })
     }
 
     /// What the camera now gives, before the geometry; `None` while it is lost.
     pub fn mode(&self) -> Option<Choice> {
-        self.shared.mode()
-    }
-
-    #[cfg(test)]
-    pub(super) fn set_grace(&mut self, grace: Duration) {
-        self.grace = grace;
+        self.live.shared().mode()
     }
 
     fn frame(&mut self, number: u64, captured: Captured) -> Result<Frame, SourceError> {
@@ -111,44 +85,18 @@ impl V4l {
                     self.undecoded += 1;
                     if self.undecoded >= DAMAGED_MAX {
                         self.undecoded = 0;
-                        self.shared.ask_reopen("no frame can be decoded".into());
+                        self.live.shared().ask_reopen("no frame can be decoded".into());
                     }
                     return Err(error);
                 }
             };
             self.undecoded = 0;
-            self.shared.proven();
+            self.live.shared().proven();
             return self.geometry.apply(plain(width, height, format, data)).map_err(broken);
         };
         // The crop was made on the way out of the driver's memory.
         self.geometry.turned(plain(width, height, format, bytes)).map_err(broken)
     }
-}
-
-/// The thread: one step after another until it is stopped.
-fn keep<C: Cameras>(mut capture: Capture<C>, first_pause: Duration) {
-    let shared = capture.shared();
-    // Told however the thread ends, so that nobody waits for a frame that cannot come.
-    struct AtEnd(Arc<Shared>);
-    impl Drop for AtEnd {
-        fn drop(&mut self) {
-            self.0.ended();
-        }
-    }
-    let end = AtEnd(shared.clone());
-    let mut pause = first_pause;
-    loop {
-        if !pause.is_zero() {
-            shared.pause(pause);
-        }
-        if shared.stopped() {
-            break;
-        }
-        pause = capture.step();
-    }
-    capture.close();
-    drop(capture);
-    drop(end);
 }
 
 impl Source for V4l {
@@ -157,30 +105,8 @@ impl Source for V4l {
     }
 
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
-        if self.over {
-            return None;
-        }
-        let interrupted =
-            |name: &str, reason: String| Some(Err(SourceError::Interrupted { name: name.into(), reason }));
-        match self.shared.next(PATIENCE, self.told.as_deref()) {
-            Found::Arrival(Arrival { number, content: Content::Frame(captured) }) => {
-                self.told = None;
-                Some(self.frame(number, captured))
-            }
-            Found::Arrival(Arrival { number, content: Content::Broken(reason) }) => {
-                Some(Err(SourceError::BrokenFrame { name: self.info.name.clone(), frame: number, reason }))
-            }
-            Found::Interrupted(reason) => {
-                self.told = Some(reason.clone());
-                interrupted(&self.info.name, reason)
-            }
-            Found::Nothing => Some(Err(SourceError::NotYet { name: self.info.name.clone() })),
-            Found::Ended => {
-                self.over = true;
-                let reason = "the thread that reads the camera has ended; start the program again".into();
-                Some(Err(SourceError::Camera { name: self.info.name.clone(), reason }))
-            }
-        }
+        let next = self.live.next()?;
+        Some(next.and_then(|(number, captured)| self.frame(number, captured)))
     }
 
     fn keeps_newest(&self) -> bool {
@@ -188,18 +114,11 @@ impl Source for V4l {
     }
 
     fn losses(&self) -> Losses {
-        self.shared.losses()
+        self.live.shared().losses()
     }
-}
 
-impl Drop for V4l {
-    fn drop(&mut self) {
-        self.shared.stop();
-        let ended = self.shared.wait_for_end(self.grace);
-        if let (true, Some(thread)) = (ended, self.thread.take()) {
-            // It has nothing left to do but return. That it panicked was told by the panic itself.
-            let _ = thread.join();
-        }
+    fn watch(&mut self, heartbeats: &Heartbeats) {
+        self.live.watch(heartbeats);
     }
 }
 

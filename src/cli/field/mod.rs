@@ -4,10 +4,12 @@
 //! governor, watchdog.
 
 mod parts;
+mod source;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sedge::camera::SourceError;
 use sedge::clock::SystemClock;
@@ -38,9 +40,19 @@ pub struct Overrides {
 
 pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::Result<()> {
     let mut config = Config::read(path).map_err(|error| super::usage(&error.to_string()))?;
-    apply(&mut config, &overrides);
+    let set_aside = apply(&mut config, &overrides);
+    if !set_aside.is_empty() {
+        let keys = set_aside.join(", ");
+        super::say(&format!(
+            "{}: {keys}: not for the source of the command line, so set aside",
+            path.display()
+        ));
+    }
     if config.camera.source.is_none() {
         return Err(super::usage(&format!("{}: {}", path.display(), no_camera())));
+    }
+    source::check(&config.camera)
+        .map_err(|message| super::usage(&format!("{}: {message}", path.display())))?;
     }
     check_places(&config, path)?;
     let mut options = overrides.options;
@@ -61,7 +73,12 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     let told = Arc::new(Told::new(SystemClock, super::say));
     let heartbeats = Heartbeats::new(SystemClock);
     let shared = parts::Shared::new(&config, segmenter.classes())?;
-    let made = parts::make(&config, segmenter, &shared, &told, &heartbeats).map_err(usage_if_wrong)?;
+    // Before the source: a child process that it starts ends with the program.
+    let stop = super::signals::stop_on_signals()?;
+    let made = match parts::make(&config, segmenter, &shared, &told, &heartbeats, &stop) {
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
+        made => made.map_err(usage_if_wrong)?,
+    };
     super::say(&format!(
         "{} -> {} -> {}, as {} says",
         made.source.info().name,
@@ -72,7 +89,7 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     let camera = made.source.info().name.clone();
     let settings = Settings { frames_max: overrides.frames, model: hash, ..Settings::default() };
     let pipeline = Pipeline::start(made, settings)?;
-    let watch = Watch { path, overrides: &overrides, pipeline: &pipeline, heartbeats, told, shared };
+    let watch = Watch { path, overrides: &overrides, pipeline: &pipeline, heartbeats, told, shared, stop };
     let folder = config.store.path.clone();
     let outcome = watch.run(config, camera, model.origin.clone(), hash);
     if outcome.is_err() {
@@ -100,7 +117,7 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     match ended {
         // The signal reaches whoever feeds this process too.
         Err(PipelineError::Source(_)) if stopped => {}
-        ended => ended?,
+        ended => ended.map_err(|error| super::usage_if_crop(error.into()))?,
     }
     if summary.is_total_loss() {
         let reason = if store_state == "writing" { "the disk is too slow" } else { &store_state };
@@ -158,15 +175,18 @@ fn usage_if_wrong(error: anyhow::Error) -> anyhow::Error {
             error.downcast_ref(),
             Some(SourceError::BadCamera { .. } | SourceError::BadPattern { .. })
         ) || matches!(error.downcast_ref(), Some(DisplayError::Unknown { .. } | DisplayError::NoWindows));
-    if is_wrong { super::usage(&error.to_string()) } else { error }
+    if is_wrong { super::usage(&error.to_string()) } else { super::usage_if_crop(error) }
 }
 
-/// Puts options of the command line over those of the file.
-fn apply(config: &mut Config, overrides: &Overrides) {
+/// Puts options of the command line over those of the file; names the keys that are for the file's source alone.
+fn apply(config: &mut Config, overrides: &Overrides) -> Vec<&'static str> {
+    let mut set_aside = Vec::new();
     if let Some(source) = &overrides.source {
         config.camera.source = Some(source.clone());
+        set_aside = source::set_aside(&mut config.camera);
     }
     if let Some(out) = &overrides.out {
         config.store.path.clone_from(out);
     }
+    set_aside
 }

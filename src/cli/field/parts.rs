@@ -1,13 +1,11 @@
 //! From a configuration to the parts of a pipeline.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sedge::camera::{self, Geometry, Rotation, Source, Turned, V4l, V4lOptions};
 use sedge::clock::SystemClock;
-use sedge::config::{
-    self, CameraConfig, Config, DisplayConfig, Reload, SaveConfig, SaveEvery, StoreConfig, StoreFormat,
-};
+use sedge::config::{self, Config, DisplayConfig, Reload, SaveConfig, SaveEvery, StoreConfig, StoreFormat};
 use sedge::display::{self, Display};
 use sedge::mask::Class;
 use sedge::overlay::{self, Statistics};
@@ -86,9 +84,10 @@ pub fn make(
     shared: &Shared,
     told: &Arc<Told>,
     heartbeats: &Heartbeats,
+    stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<Parts> {
     let [_, channels, height, width] = segmenter.input_shape();
-    let source = source(&config.camera, (width as u32, height as u32), channels == 1)?;
+    let source = super::source::open(&config.camera, (width as u32, height as u32), channels == 1, stop)?;
     let sink = sink(&config.store, segmenter.classes(), shared, told)?;
     let viewer = viewer(&config.display, shared, told)?;
     let rules = Arc::clone(&shared.rules);
@@ -101,55 +100,6 @@ pub fn make(
         heartbeats: heartbeats.clone(),
         viewer,
     })
-}
-
-fn source(config: &CameraConfig, input: (u32, u32), gray: bool) -> anyhow::Result<Box<dyn Source>> {
-    let geometry = Geometry {
-        crop: config.crop.map(|crop| camera::Crop {
-            x: crop.x,
-            y: crop.y,
-            width: crop.width,
-            height: crop.height,
-        }),
-        mirror: match config.mirror {
-            config::Mirror::None => camera::Mirror::None,
-            config::Mirror::Horizontal => camera::Mirror::Horizontal,
-            config::Mirror::Vertical => camera::Mirror::Vertical,
-            config::Mirror::Both => camera::Mirror::Both,
-        },
-        rotation: match config.rotate {
-            config::Rotate::None => Rotation::None,
-            config::Rotate::Quarter => Rotation::Quarter,
-            config::Rotate::Half => Rotation::Half,
-            config::Rotate::ThreeQuarters => Rotation::ThreeQuarters,
-        },
-    };
-    let source = config.source.as_deref().ok_or_else(super::no_camera)?;
-    if !source.starts_with("v4l:") {
-        return Ok(Box::new(Turned::new(camera::open_for(source, Some(input))?, geometry)));
-    }
-    let mut options = V4lOptions::parse(source)?;
-    options.width = options.width.or(config.width);
-    options.height = options.height.or(config.height);
-    options.fps = options.fps.or(config.fps);
-    if let (None, Some(format)) = (options.encoding, &config.format) {
-        options.encoding = Some(
-            format
-                .parse()
-                .map_err(|reason: String| super::super::usage(&format!("camera.format: {reason}")))?,
-        );
-    }
-    let controls = config.controls.iter().map(|(name, value)| match *value {
-        config::Control::Number(number) => (name.clone(), number),
-        config::Control::Switch(on) => (name.clone(), i64::from(on)),
-    });
-    options.controls.extend(controls);
-    if geometry != Geometry::default() {
-        options.geometry = geometry;
-    }
-    // A camera on a pole may be plugged in later.
-    let options = V4lOptions { input: Some(input), gray, timeout: config.timeout, wait: true, ..options };
-    Ok(Box::new(V4l::open(options)?))
 }
 
 fn sink(

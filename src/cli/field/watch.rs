@@ -30,6 +30,8 @@ pub struct Watch<'a> {
     pub heartbeats: Heartbeats,
     pub told: Arc<Told>,
     pub shared: Shared,
+    /// Raised by a signal.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Watch<'_> {
@@ -42,7 +44,7 @@ impl Watch<'_> {
         model: String,
         hash: [u8; 8],
     ) -> anyhow::Result<bool> {
-        let stop = super::super::run::stop_on_signals()?;
+        let stop = Arc::clone(&self.stop);
         let reload = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&reload))?;
 

@@ -2,10 +2,10 @@
 
 use rustix::io::Errno;
 
-use super::super::shared::{Arrival, Found};
 use super::super::testing::{Event, Machine, Plan, absent, camera, layout, mode};
 use super::*;
 use crate::camera::Losses;
+use crate::camera::live::{Arrival, BACK_OFF_FIRST, Found};
 use crate::camera::testing::report;
 
 /// What a reader finds now, as a line.
@@ -27,7 +27,7 @@ fn found(shared: &Shared, told: &mut Option<String>) -> Option<String> {
             Some(format!("interrupted: {reason}"))
         }
         Found::Nothing => None,
-        Found::Ended => Some("ended".into()),
+        Found::Ended(why) => Some(format!("ended: {why:?}")),
     }
 }
 
@@ -134,6 +134,19 @@ fn cameras_are_kept_running() {
                 "frame 1 at 500 ms",
                 "stop\nclose\ninterrupted: the camera gave no frame for 0.5 s\npause 500\nopen",
                 "frame 2 at",
+            ],
+        ),
+        (
+            "no JPEG for a minute",
+            "v4l:/dev/video0?timeout=60",
+            Machine::new(vec![
+                camera(Encoding::Mjpg, &[&[Bytes(vec![255])][..], &vec![Silence; 300]].concat()),
+                camera(Encoding::Mjpg, &[Bytes(vec![254])]),
+            ]),
+            &[
+                "frame 0 at 0 ms 4x2 JPEG 255\nstop\nclose\ninterrupted: the camera gave no frame for 60 s\npause 500\nopen",
+                "frame 1 at 60600 ms 4x2 JPEG 254",
+                "reopened 1",
             ],
         ),
         (

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::super::device::{Captures, Identity};
 use super::super::format::Encoding;
-use super::super::testing::{Event, Machine, Plan, absent, camera, mode};
+use super::super::testing::{Event, Machine, Plan, absent, camera, layout, mode};
 use super::*;
 use crate::camera::testing::{jpeg, report};
 
@@ -93,6 +93,11 @@ fn cameras_that_do_not_open_say_why() {
             Machine::new(vec![yuyv()]),
             "does not offer anyxany that holds the crop",
         ),
+        (
+            "v4l:/dev/video0?crop=2,0,4,2&wait=true",
+            Machine::new(vec![yuyv()]),
+            "that holds the crop; it offers YUYV 4x2 at 10 fps; give another crop",
+        ),
     ];
     report(cases.into_iter().filter_map(|(text, machine, want)| {
         let got = open(text, &machine).map(|_| ()).map_err(|error| error.to_string());
@@ -141,10 +146,98 @@ fn frames_are_decoded_turned_and_go_on_after_broken_ones() {
         events.send(Event::Bytes(bytes)).expect("the camera listens");
         let got = next(&mut source);
         // A back-off ends with a frame that decodes.
-        let proves = source.shared.take_proven() == name.starts_with("whole");
+        let proves = source.live.shared().take_proven() == name.starts_with("whole");
         (!got.ends_with(want) || !proves).then(|| format!("{name}: {got}, proves: {proves}"))
     }));
     assert_eq!(source.losses(), Losses::default());
+}
+
+#[test]
+fn a_crop_that_the_camera_cannot_give_is_no_trouble_that_passes() {
+    // It is not there at first, or another program has it, and then its picture is too small; or the driver makes it so.
+    let small = || camera(Encoding::Yuyv, &[Event::Frame]);
+    let shrunk = Plan { layout: Some(layout(b"YUYV", 2, 2)), ..camera(Encoding::Yuyv, &[]) };
+    let cases: Vec<(&str, Vec<Plan>, &str)> = vec![
+        (
+            "v4l:/dev/video0?crop=0,0,8,2&wait=true",
+            vec![absent(Errno::NOENT), small()],
+            "that holds the crop",
+        ),
+        ("v4l:/dev/video0?crop=0,0,8,2", vec![absent(Errno::BUSY), small()], "that holds the crop"),
+        ("v4l:/dev/video0?crop=0,0,4,2", vec![absent(Errno::BUSY), shrunk], "beyond the picture of 2x2"),
+    ];
+    report(cases.into_iter().filter_map(|(text, plans, want)| {
+        let machine = Machine::new(plans);
+        let mut source = open(text, &machine).ok()?;
+        let error = loop {
+            match source.next_frame() {
+                Some(Err(error)) if error.goes_on() => {}
+                Some(Err(error)) => break error,
+                other => return Some(format!("{text}: {other:?}")),
+            }
+        };
+        let ended = source.next_frame().is_none();
+        let right = matches!(error, SourceError::BadCrop { .. }) && error.to_string().contains(want);
+        (!right || !ended).then(|| format!("{text}: {error:?}, ended: {ended}"))
+    }));
+}
+
+#[test]
+fn a_camera_whose_pictures_are_no_jpegs_is_opened_again_and_told_once() {
+    let whole = jpeg(16, 8, [90, 120, 150]);
+    let cases: [(&str, Vec<u8>); 4] = [
+        ("cut", whole[..whole.len() / 2].to_vec()),
+        ("of another size", jpeg(8, 8, [0; 3])),
+        ("noise", vec![7; 50]),
+        ("empty", vec![]),
+    ];
+    report(cases.into_iter().filter_map(|(name, bytes)| {
+        let (first, bad) = fed(Encoding::Mjpg, (16, 8));
+        let (second, good) = fed(Encoding::Mjpg, (16, 8));
+        let mut source = open("v4l:/dev/video0", &Machine::new(vec![first, second])).expect("a camera");
+        let mut told = Vec::new();
+        for number in 0..DAMAGED_MAX {
+            bad.send(Event::Bytes(bytes.clone())).expect("the camera listens");
+            // Empty buffers are counted where they come from, and the last of them has no frame.
+            told.push(next(&mut source));
+            if !told[number as usize].contains(" is broken: ") {
+                break;
+            }
+        }
+        good.send(Event::Bytes(whole.clone())).expect("the camera listens");
+        loop {
+            told.push(next(&mut source));
+            if told.last().is_some_and(|line| line.starts_with("frame ")) {
+                break;
+            }
+        }
+        told.dedup();
+        let broken = told.iter().filter(|line| line.contains(" is broken: ")).count();
+        let lost = told.iter().filter(|line| line.ends_with("trying again")).count();
+        let right = (7..=8).contains(&broken) && lost == 1 && source.losses().reopened == 1;
+        (!right || told.len() != broken + 2).then(|| format!("{name}: {told:#?}"))
+    }));
+}
+
+#[test]
+fn a_driver_that_hangs_is_seen_by_the_watchdog() {
+    let (release, hang) = channel();
+    let (plan, events) = fed(Encoding::Yuyv, (4, 2));
+    let mut source =
+        open("v4l:/dev/video0", &Machine::new(vec![Plan { hang: Some(hang), ..plan }])).expect("a camera");
+    let clock = crate::clock::ManualClock::default();
+    let heartbeats = Heartbeats::new(clock.clone());
+    source.watch(&heartbeats);
+    assert_eq!(heartbeats.alive(), ["camera"]);
+    events.send(Event::Frame).expect("the camera listens");
+    assert_eq!(next(&mut source), "frame 0 4x2 Yuyv");
+    events.send(Event::Fail(Errno::IO)).expect("the camera listens");
+    assert!(next(&mut source).ends_with("trying again"));
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(heartbeats.stuck().map(|stuck| stuck.thread), Some("camera"));
+    drop(release);
+    drop(source);
+    assert!(heartbeats.alive().is_empty());
 }
 
 #[test]
@@ -169,7 +262,7 @@ fn dropping_does_not_wait_for_a_driver_that_hangs() {
     let (plan, _events) = fed(Encoding::Yuyv, (4, 2));
     let machine = Machine::new(vec![Plan { hang: Some(hang), ..plan }]);
     let mut source = open("v4l:/dev/video0", &machine).expect("a camera");
-    source.set_grace(Duration::from_millis(1));
+    source.live.set_grace(Duration::from_millis(1));
     drop(source);
     assert!(!machine.take_log().contains(&"close".to_string()), "the driver still hangs");
     drop(release);
@@ -187,7 +280,7 @@ fn dropping_closes_the_camera() {
 fn without_its_thread_a_source_ends() {
     let (plan, _events) = fed(Encoding::Yuyv, (4, 2));
     let mut source = open("v4l:/dev/video0", &Machine::new(vec![plan])).expect("a camera");
-    source.shared.ended();
+    source.live.shared().ended();
     assert!(next(&mut source).contains("has ended; start the program again"));
     assert_eq!(next(&mut source), "end");
 }

@@ -1,22 +1,23 @@
-//! What a camera's thread and its reader share: the newest frame, the state, the counts.
+//! What a live source's thread and its reader share: the newest frame, the state, the counts.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::negotiate::Choice;
+use crate::camera::v4l::Choice;
 use crate::camera::{Losses, SourceError};
 use crate::frame::PixelFormat;
+use crate::status::Beat;
 
 /// What came of one captured buffer.
 #[derive(Debug, PartialEq)]
-pub(super) struct Arrival {
+pub(in crate::camera) struct Arrival {
     /// Counts all buffers since the camera was first opened, the dropped ones too.
-    pub(super) number: u64,
-    pub(super) content: Content,
+    pub(in crate::camera) number: u64,
+    pub(in crate::camera) content: Content,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Content {
+pub(in crate::camera) enum Content {
     Frame(Captured),
     /// The buffer was damaged; this is how.
     Broken(String),
@@ -24,25 +25,25 @@ pub(super) enum Content {
 
 /// A frame as it came out of the driver's memory.
 #[derive(Debug, PartialEq)]
-pub(super) struct Captured {
-    pub(super) time: Duration,
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub(in crate::camera) struct Captured {
+    pub(in crate::camera) time: Duration,
+    pub(in crate::camera) width: u32,
+    pub(in crate::camera) height: u32,
     /// `None` is a JPEG.
-    pub(super) format: Option<PixelFormat>,
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::camera) format: Option<PixelFormat>,
+    pub(in crate::camera) bytes: Vec<u8>,
 }
 
 /// What a reader finds.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found {
+pub(in crate::camera) enum Found {
     Arrival(Arrival),
     /// The camera is not there; the reason is the same as long as the state is.
     Interrupted(String),
     /// It streams, but nothing came in time.
     Nothing,
-    /// The thread has ended.
-    Ended,
+    /// The thread has ended; why, if trying again would not help.
+    Ended(Option<String>),
 }
 
 #[derive(Default)]
@@ -57,12 +58,14 @@ struct State {
     reopen: Option<String>,
     /// Since the camera was lost last, a frame came that is one.
     proven: bool,
+    hopeless: Option<String>,
     stop: bool,
     ended: bool,
+    beat: Option<Beat>,
 }
 
 #[derive(Default)]
-pub(super) struct Shared {
+pub(in crate::camera) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -75,7 +78,7 @@ impl Shared {
 
     /// Puts the newest frame in the place of the last, which is dropped if nobody took it. A damaged one does not push a
     /// whole one out.
-    pub(super) fn arrived(&self, content: Content) {
+    pub(in crate::camera) fn arrived(&self, content: Content) {
         let mut state = self.lock();
         let number = state.next_number;
         state.next_number += 1;
@@ -96,46 +99,46 @@ impl Shared {
     }
 
     /// Memory for a frame's bytes.
-    pub(super) fn spare(&self) -> Vec<u8> {
+    pub(in crate::camera) fn spare(&self) -> Vec<u8> {
         std::mem::take(&mut self.lock().spare)
     }
 
     /// Gives memory back that was not used up.
-    pub(super) fn put_back(&self, spare: Vec<u8>) {
+    pub(in crate::camera) fn put_back(&self, spare: Vec<u8>) {
         self.lock().spare = spare;
     }
 
     /// The camera has gone, or is still gone.
-    pub(super) fn interrupted(&self, reason: String) {
+    pub(in crate::camera) fn interrupted(&self, reason: String) {
         let mut state = self.lock();
         state.interrupted = Some(reason);
         state.streaming = None;
         self.changed.notify_all();
     }
 
-    pub(super) fn streaming(&self, choice: Choice) {
+    pub(in crate::camera) fn streaming(&self, choice: Choice) {
         self.lock().streaming = Some(choice);
     }
 
     /// What the camera now gives, where it is open.
-    pub(super) fn mode(&self) -> Option<Choice> {
+    pub(in crate::camera) fn mode(&self) -> Option<Choice> {
         self.lock().streaming
     }
 
-    pub(super) fn missed(&self, frames: u64) {
+    pub(in crate::camera) fn missed(&self, frames: u64) {
         self.lock().losses.missed += frames;
     }
 
-    pub(super) fn reopened(&self) {
+    pub(in crate::camera) fn reopened(&self) {
         self.lock().losses.reopened += 1;
     }
 
-    pub(super) fn losses(&self) -> Losses {
+    pub(in crate::camera) fn losses(&self) -> Losses {
         self.lock().losses
     }
 
     /// Waits at most `patience` for a frame that nobody took, or for a state other than the one that was `told` last.
-    pub(super) fn next(&self, patience: Duration, told: Option<&str>) -> Found {
+    pub(in crate::camera) fn next(&self, patience: Duration, told: Option<&str>) -> Found {
         let deadline = Instant::now() + patience;
         let mut state = self.lock();
         loop {
@@ -143,7 +146,7 @@ impl Shared {
                 return Found::Arrival(arrival);
             }
             if state.ended {
-                return Found::Ended;
+                return Found::Ended(state.hopeless.clone());
             }
             let rest = deadline.saturating_duration_since(Instant::now());
             match &state.interrupted {
@@ -158,47 +161,74 @@ impl Shared {
     }
 
     /// The reader asks for the camera to be closed and opened again.
-    pub(super) fn ask_reopen(&self, reason: String) {
+    pub(in crate::camera) fn ask_reopen(&self, reason: String) {
         self.lock().reopen = Some(reason);
     }
 
     /// A frame was good: the camera works.
-    pub(super) fn proven(&self) {
+    pub(in crate::camera) fn proven(&self) {
         self.lock().proven = true;
     }
 
     /// Whether the camera has worked since the last call.
-    pub(super) fn take_proven(&self) -> bool {
+    pub(in crate::camera) fn take_proven(&self) -> bool {
         std::mem::take(&mut self.lock().proven)
     }
 
-    pub(super) fn take_reopen(&self) -> Option<String> {
+    pub(in crate::camera) fn take_reopen(&self) -> Option<String> {
         self.lock().reopen.take()
     }
 
-    pub(super) fn stop(&self) {
+    /// The camera can never give what is asked of it: the thread is to end, and the reader to say so.
+    pub(in crate::camera) fn hopeless(&self, reason: String) {
+        let mut state = self.lock();
+        state.hopeless = Some(reason);
+        state.stop = true;
+        self.changed.notify_all();
+    }
+
+    /// Where the thread says that it lives, from now on.
+    pub(in crate::camera) fn watch(&self, beat: Beat) {
+        beat.waits("the camera");
+        self.lock().beat = Some(beat);
+    }
+
+    /// The thread begins a step that ends by itself soon, or is stuck.
+    pub(in crate::camera) fn works(&self, stage: &'static str) {
+        self.lock().beat.iter().for_each(|beat| beat.works(stage));
+    }
+
+    /// The thread begins a wait that has a timeout of its own.
+    pub(in crate::camera) fn waits(&self, stage: &'static str) {
+        self.lock().beat.iter().for_each(|beat| beat.waits(stage));
+    }
+
+    pub(in crate::camera) fn stop(&self) {
         self.lock().stop = true;
         self.changed.notify_all();
     }
 
-    pub(super) fn stopped(&self) -> bool {
+    pub(in crate::camera) fn stopped(&self) -> bool {
         self.lock().stop
     }
 
     /// Waits this long, or until it is stopped.
-    pub(super) fn pause(&self, time: Duration) {
+    pub(in crate::camera) fn pause(&self, time: Duration) {
         let state = self.lock();
         drop(self.changed.wait_timeout_while(state, time, |state| !state.stop));
     }
 
     /// The thread is at its end.
-    pub(super) fn ended(&self) {
-        self.lock().ended = true;
+    pub(in crate::camera) fn ended(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        state.beat = None;
+        drop(state);
         self.changed.notify_all();
     }
 
     /// Waits at most `patience` for the thread's end; says whether it came.
-    pub(super) fn wait_for_end(&self, patience: Duration) -> bool {
+    pub(in crate::camera) fn wait_for_end(&self, patience: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), patience, |state| !state.ended);
         waited.unwrap_or_else(PoisonError::into_inner).0.ended
     }
@@ -206,31 +236,36 @@ impl Shared {
 
 /// Why a camera cannot be opened, or was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub(super) kind: TroubleKind,
+pub(in crate::camera) struct Trouble {
+    pub(in crate::camera) kind: TroubleKind,
     /// One sentence without figures that change.
-    pub(super) reason: String,
+    pub(in crate::camera) reason: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TroubleKind {
+pub(in crate::camera) enum TroubleKind {
     /// There is none.
     Missing,
     /// Another program has it.
     Busy,
     /// It is there, but not what is asked for: trying again helps only if it is another one then.
     Wrong,
+    /// Its picture does not hold the crop, which no other try changes.
+    Crop,
     /// It failed.
     Lost,
 }
 
 impl Trouble {
-    pub(super) fn new(kind: TroubleKind, reason: impl Into<String>) -> Trouble {
+    pub(in crate::camera) fn new(kind: TroubleKind, reason: impl Into<String>) -> Trouble {
         Trouble { kind, reason: reason.into() }
     }
 
     /// The trouble as the error that ends a source.
-    pub(super) fn into_error(self, name: String) -> SourceError {
-        SourceError::Camera { name, reason: self.reason }
+    pub(in crate::camera) fn into_error(self, name: String) -> SourceError {
+        match self.kind {
+            TroubleKind::Crop => SourceError::BadCrop { name, reason: self.reason },
+            _ => SourceError::Camera { name, reason: self.reason },
+        }
     }
 }

@@ -53,7 +53,6 @@ pub fn run(path: &Path, mut model: ModelArgs, overrides: Overrides) -> anyhow::R
     }
     source::check(&config.camera)
         .map_err(|message| super::usage(&format!("{}: {message}", path.display())))?;
-    }
     check_places(&config, path)?;
     let mut options = overrides.options;
     if let (Some(threads), false) = (config.model.threads, overrides.has_threads) {

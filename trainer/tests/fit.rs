@@ -168,13 +168,17 @@ fn folded_weights_train_and_fill_the_norms_that_take_them() {
 
     // In a network with norms, its weights score as before at once: in training too, where norms take the batch's
     // statistics.
-    let into = Options { init: Some(folded), rate: Some(1e-9), ..options(SEGMENTER, &data, 1) };
+    let into = Options { init: Some(folded.clone()), rate: Some(1e-9), ..options(SEGMENTER, &data, 1) };
     let out = folder.path().join("into");
     let outcome = run(&into, &out).unwrap();
     let (before, after) = (trained.val.loss.unwrap(), outcome.val.loss.unwrap());
     assert!((after - before).abs() < 0.25 * before + 0.02, "{after} from {before}");
     let (last, taken) = (*column(&first, "loss").last().unwrap(), column(&out, "loss")[0]);
     assert!(taken < 2.0 * last + 0.05, "loss in training {taken} from {last}");
+
+    // The source's fixed size does not bind the network's.
+    let larger = options("zoo:unet-mnv2-4:width=0.35,size=48", &data, 1);
+    run(&Options { init: Some(folded), ..larger }, &folder.path().join("larger")).unwrap();
 }
 
 #[test]

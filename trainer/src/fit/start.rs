@@ -51,7 +51,7 @@ impl Start {
         let mut notes = Vec::new();
         if let Some(init) = init {
             let (from, hash) = read_model(init)?;
-            let taken = transfer::transfer(&mut model, &from)?;
+            let taken = take(&mut model, &from)?;
             notes.push(format!(
                 "{} tensors by name and {} layers by place taken from {}; {} layers keep their first values",
                 taken.by_name.len(),
@@ -69,6 +69,22 @@ impl Start {
         let sha256 = sha256(&model.to_bytes());
         Ok(Start { model, card, rule, sha256, parent_sha256, notes })
     }
+}
+
+/// [`transfer::transfer`], also from a source whose input has another fixed size: weights do not depend on it.
+fn take(model: &mut Model, source: &Model) -> Result<transfer::Taken, FitError> {
+    let own = model.graph.inputs.first().and_then(|input| input.shape.clone());
+    let fixed = source.graph.inputs.first().filter(|input| input.fixed_shape().is_some());
+    let theirs = fixed.and_then(|input| input.shape.clone());
+    if let (Some(input), Some(shape)) = (model.graph.inputs.first_mut(), theirs) {
+        // The transfer folds the source at the size that the model declares.
+        input.shape = Some(shape);
+    }
+    let taken = transfer::transfer(model, source);
+    if let Some(input) = model.graph.inputs.first_mut() {
+        input.shape = own;
+    }
+    Ok(taken?)
 }
 
 /// Values in -1..=1 of as many channels as the model takes.

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// Options and their values.
+pub type Settings = Vec<(String, String)>;
+
 /// A complete run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Option and value.
-    pub settings: Vec<(String, String)>,
+    pub settings: Settings,
     /// Every number of `result.json`, by its place there: `test.mean_iou`, `test.iou.cat`, `seconds`.
     pub scores: BTreeMap<String, f64>,
 }
@@ -42,7 +45,7 @@ const USUAL: [&str; 4] = ["test.mean_iou", "test.accuracy", "val.mean_iou", "val
 
 impl Table {
     /// A table of settings and results.
-    pub fn new(results: Vec<(Vec<(String, String)>, Value)>) -> Table {
+    pub fn new(results: Vec<(Settings, Value)>) -> Table {
         let (mut options, mut scores): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
         let mut rows = Vec::new();
         for (settings, result) in results {

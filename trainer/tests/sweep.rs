@@ -171,12 +171,14 @@ fn results_become_a_table_and_a_map() {
 fn a_distillation_shows_the_student_and_its_gain() {
     let result = |student: f64, control: f64| {
         let scores = |accuracy: f64| serde_json::json!({"test": {"accuracy": accuracy}, "epochs": 1});
-        serde_json::json!({"student": scores(student), "control": scores(control), "teacher": scores(0.9)})
+        let mut result = scores(student);
+        (result["control"], result["teacher"]) = (scores(control), scores(0.9));
+        result
     };
     let setting = |value: &str| vec![("alpha".to_owned(), value.to_owned())];
     let results = vec![(setting("0.5"), result(0.75, 0.5)), (setting("0.05"), result(0.25, 0.5))];
     let table = Table::new(results);
-    assert_eq!(table.usual_score(), Some("student.test.accuracy"));
+    assert_eq!(table.usual_score(), Some("test.accuracy"));
     let map = table.heat_map("alpha", "alpha", "gain.test.accuracy");
     assert_eq!(map.columns.1, ["0.05", "0.5"]);
     assert_eq!(map.cells, [[Some((-0.25, 1)), Some((0.25, 1))]]);

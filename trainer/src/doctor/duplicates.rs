@@ -12,6 +12,8 @@ use super::survey::{Item, Label, Survey};
 
 /// Up to this distance of their small pictures two pictures are nearly equal: a correlation of 0.98.
 const NEAR: f64 = 0.2;
+/// The same where half of the picture is one even ground: two people's digits come to 0.15.
+const NEAR_PLAIN: f64 = 0.12;
 /// From this share of a split's pictures on, equal pictures in another split are an error: scores move by that much.
 const LEAK: f64 = 0.01;
 /// Two masks that differ in this share of their pixels, or less, say the same.
@@ -119,16 +121,18 @@ fn near(survey: &Survey, seen: &[(usize, &Facts)], bits: u32, threads: usize, tr
     let hashes: Vec<u64> = seen.iter().map(|(_, facts)| facts.perceptual).collect();
     let splits: Vec<usize> = seen.iter().map(|&(index, _)| survey.items[index].split).collect();
     let partner = |own: usize| {
+        let small = &seen[own].1.small;
+        let limit = if perceptual::is_plain(small) { NEAR_PLAIN } else { NEAR };
         let (mut within, mut across): (Option<usize>, Option<(usize, f64)>) = (None, None);
         for other in 0..own {
             let is_same_split = splits[other] == splits[own];
             if (hashes[other] ^ hashes[own]).count_ones() > bits || is_same_split && within.is_some() {
                 continue;
             }
-            let distance = perceptual::distance(&seen[own].1.small, &seen[other].1.small);
-            if distance <= NEAR && is_same_split {
+            let distance = perceptual::distance(small, &seen[other].1.small);
+            if distance <= limit && is_same_split {
                 within = Some(other);
-            } else if distance <= across.map_or(NEAR, |(_, best)| best) && !is_same_split {
+            } else if distance <= across.map_or(limit, |(_, best)| best) && !is_same_split {
                 across = Some((other, distance));
             }
         }

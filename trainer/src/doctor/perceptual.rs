@@ -54,3 +54,10 @@ pub fn distance(one: &Small, other: &Small) -> f64 {
     let scale = (variance(0) * variance(1)).sqrt();
     if scale == 0.0 { 2_f64.sqrt() } else { (2.0 - 2.0 * covariance / scale).max(0.0).sqrt() }
 }
+
+/// Whether more than half of the picture has one brightness, as drawings and digits have.
+pub fn is_plain(small: &Small) -> bool {
+    let mut counts = [0_usize; 256];
+    small.iter().for_each(|&pixel| counts[usize::from(pixel)] += 1);
+    counts.iter().any(|&count| count > small.len() / 2)
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Axis, SweepError};
+use super::{Axis, Settings, SweepError};
 
 /// Runs beyond this number are a slip of the pen.
 const CELLS_MAX: usize = 100_000;
@@ -19,7 +19,7 @@ pub struct Cell {
     /// Its place in the grid, from 0.
     pub index: usize,
     /// Option and value of each axis, in their order.
-    pub settings: Vec<(String, String)>,
+    pub settings: Settings,
     /// A name that a folder can have: `alpha=0.5,temperature=4`.
     pub name: String,
 }
@@ -71,7 +71,7 @@ impl Grid {
 
     fn cell(&self, index: usize) -> Cell {
         let mut rest = index;
-        let mut settings: Vec<(String, String)> = Vec::new();
+        let mut settings: Settings = Vec::new();
         for axis in self.axes.iter().rev() {
             settings.push((axis.option.clone(), axis.values[rest % axis.values.len()].clone()));
             rest /= axis.values.len();

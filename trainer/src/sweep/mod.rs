@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub use axis::Axis;
 pub use grid::{Cell, Grid};
 pub use plan::Plan;
-pub use table::{HeatMap, Row, Table};
+pub use table::{HeatMap, Row, Settings, Table};
 
 /// Why a sweep cannot be made, run or gathered.
 #[derive(Debug, thiserror::Error)]

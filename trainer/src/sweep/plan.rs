@@ -7,7 +7,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cell, Grid, SweepError};
+use super::{Cell, Grid, Settings, SweepError};
 use crate::fit::write_atomic;
 
 /// The command of a sweep, its grid and its folder.
@@ -26,8 +26,8 @@ pub struct Plan {
 
 /// What a cell's folder says of itself: `cell.json`.
 #[derive(Serialize, Deserialize)]
-struct Settings {
-    settings: Vec<(String, String)>,
+struct Mark {
+    settings: Settings,
 }
 
 impl Plan {
@@ -144,7 +144,7 @@ impl Plan {
     pub fn prepare(&self, cell: &Cell) -> Result<PathBuf, SweepError> {
         let folder = self.cell_folder(cell);
         fs::create_dir_all(&folder).map_err(SweepError::file(&folder))?;
-        write_json(&folder.join("cell.json"), &Settings { settings: cell.settings.clone() })?;
+        write_json(&folder.join("cell.json"), &Mark { settings: cell.settings.clone() })?;
         Ok(folder)
     }
 
@@ -152,12 +152,12 @@ impl Plan {
     ///
     /// # Errors
     /// [`SweepError::File`].
-    pub fn results(&self) -> Result<Vec<(Vec<(String, String)>, Value)>, SweepError> {
+    pub fn results(&self) -> Result<Vec<(Settings, Value)>, SweepError> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(SweepError::file(&self.folder))? {
             let folder = entry.map_err(SweepError::file(&self.folder))?.path();
             let result = read_json(&folder.join("result.json"));
-            if let (Ok(cell), Ok(result)) = (read_json::<Settings>(&folder.join("cell.json")), result) {
+            if let (Ok(cell), Ok(result)) = (read_json::<Mark>(&folder.join("cell.json")), result) {
                 found.push((folder, cell.settings, result));
             }
         }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// Options and their values.
+pub type Settings = Vec<(String, String)>;
+
 /// A complete run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Option and value.
-    pub settings: Vec<(String, String)>,
+    pub settings: Settings,
     /// Every number of `result.json`, by its place there: `test.mean_iou`, `test.iou.cat`, `seconds`.
     pub scores: BTreeMap<String, f64>,
 }
@@ -42,7 +45,7 @@ const USUAL: [&str; 4] = ["test.mean_iou", "test.accuracy", "val.mean_iou", "val
 
 impl Table {
     /// A table of settings and results.
-    pub fn new(results: Vec<(Vec<(String, String)>, Value)>) -> Table {
+    pub fn new(results: Vec<(Settings, Value)>) -> Table {
         let (mut options, mut scores): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
         let mut rows = Vec::new();
         for (settings, result) in results {
@@ -78,16 +81,9 @@ impl Table {
         csv
     }
 
-    /// The score to show where none is asked for: mean IoU or accuracy on the test split, else on val; of several that are
-    /// called so in a distillation, the student's.
+    /// The score to show where none is asked for: mean IoU or accuracy on the test split, else on val.
     pub fn usual_score(&self) -> Option<&str> {
-        let named = |usual: &str| {
-            let is_so = |score: &&String| **score == usual || score.ends_with(&format!(".{usual}"));
-            let mut scores: Vec<&String> = self.scores.iter().filter(is_so).collect();
-            scores.sort_by_key(|score| (!score.starts_with("student"), score.len()));
-            scores.first().map(|score| score.as_str())
-        };
-        USUAL.into_iter().find_map(named)
+        USUAL.into_iter().find(|usual| self.scores.iter().any(|score| score == usual))
     }
 
     /// The two options of a heat map where none are asked for: the first two, other than the seed, that take several
@@ -169,8 +165,8 @@ fn flatten(path: &str, value: &Value, numbers: &mut BTreeMap<String, f64>) {
 /// What a student's teacher has brought: its usual scores less its control's, as `gain.test.accuracy`.
 fn gains(numbers: &mut BTreeMap<String, f64>) {
     for score in USUAL {
-        let of = |who: &str| numbers.get(&format!("{who}.{score}")).copied();
-        if let (Some(student), Some(control)) = (of("student"), of("control")) {
+        let of = |name: &str| numbers.get(name).copied();
+        if let (Some(student), Some(control)) = (of(score), of(&format!("control.{score}"))) {
             numbers.insert(format!("gain.{score}"), student - control);
         }
     }

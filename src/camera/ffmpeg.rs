@@ -82,7 +82,9 @@ impl Ffmpeg {
             None => None,
         };
         let mut command = Command::new(&settings.program);
-        command.args(arguments(address, limit, CONNECT_LIMIT.max(settings.timeout.unwrap_or_default())));
+        // Twice our own: which of the two ends a silent stream, and in which words, is no matter of chance.
+        let limit_time = 2 * CONNECT_LIMIT.max(settings.timeout.unwrap_or_default());
+        command.args(arguments(address, limit, limit_time));
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Running::start(command).map_err(failed)?;
         let output = child.child().stdout.take().expect("standard output is piped");
@@ -437,8 +439,8 @@ mod process_tests {
             error.unwrap_or_default().split(" given ").nth(1).unwrap_or_default().to_string()
         };
         let cases = [
-            ("rtsp://new/arguments", "-rtsp_transport tcp -timeout 40000000 -i rtsp://new/arguments"),
-            ("rtmp://new/arguments", "-rw_timeout 40000000 -i rtmp://new/arguments"),
+            ("rtsp://new/arguments", "-rtsp_transport tcp -timeout 80000000 -i rtsp://new/arguments"),
+            ("rtmp://new/arguments", "-rw_timeout 80000000 -i rtmp://new/arguments"),
             ("fake://new/arguments", "-i fake://new/arguments"),
         ];
         report(cases.into_iter().filter_map(|(address, want)| {

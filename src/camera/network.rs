@@ -325,7 +325,8 @@ mod tests {
     #[test]
     fn only_with_waiting_may_the_first_attempt_fail() {
         let missing = || SourceError::NoFfmpeg { name: "rtsp://camera".into() };
-        let cases: [(fn() -> SourceError, bool, &str); 3] = [
+        type Failure = fn() -> SourceError;
+        let cases: [(Failure, bool, &str); 3] = [
             (|| failed("Connection refused"), false, "rtsp://camera: ffmpeg failed: Connection refused"),
             (|| failed("no"), true, "rtsp://camera: ffmpeg failed: no; trying again"),
             (missing, true, "rtsp://camera: reading this needs the program ffmpeg"),

@@ -134,8 +134,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     if args.steady {
         let frame = || Ok(pipeline.frame(&next()?)?.iter().sum());
-        let report = steady::measure(Duration::from_secs_f64(args.steady_limit), frame)?;
-        return steady::print(&report, &Setup::new(&args, &model, &pipeline), args.json);
+        let (report, processor) = steady::measure(Duration::from_secs_f64(args.steady_limit), frame)?;
+        return steady::print(&report, processor, &Setup::new(&args, &model, &pipeline), args.json);
     }
     if args.layers && args.engine.is_tract() {
         return Err(super::usage(

@@ -2,7 +2,7 @@
 //!
 //! 1. [`V4l::open`] finds the device, asks it what it offers, and `negotiate` chooses the cheapest mode that serves.
 //! 2. A thread dequeues mapped buffers all the time (`capture`), copies each tight and cropped out of the driver's memory
-//!    and puts it in the place of the last one ([`live`](super::live)): a slow reader always gets the newest frame.
+//!    and puts it in the place of the last one (`camera::live`): a slow reader always gets the newest frame.
 //! 3. [`V4l::next_frame`](super::Source::next_frame) takes it, decodes a JPEG, mirrors and turns.
 //! 4. On any loss (unplugged, silent, damaged) the thread closes the device fully, waits, and begins at 1.
 //!

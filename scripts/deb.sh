@@ -49,8 +49,10 @@ build_arm64() { scripts/device.sh; }
 build_amd64() {
     scripts/setup.sh device
     has_zigbuild || fail "zig is missing, without which a program for PCs needs this system's own GLIBC: run scripts/setup.sh device again"
-    CARGO_PROFILE_RELEASE_STRIP=symbols cargo zigbuild --release --features v4l --bin sedge --target-dir target/device \
-        --target "$(triple amd64).$GLIBC_PROMISED"
+    local headers
+    headers=$(zig_headers x86)
+    BINDGEN_EXTRA_CLANG_ARGS=$headers CARGO_PROFILE_RELEASE_STRIP=symbols \
+        cargo zigbuild --release --features v4l --bin sedge --target-dir target/device --target "$(triple amd64).$GLIBC_PROMISED"
 }
 
 # Fails unless libc6 of the promised version is all that a program needs.

@@ -10,12 +10,7 @@ compiler=$(arm_rustc)
 [ "$compiler" = rustc ] || export RUSTC="$compiler"
 build=(--release --no-default-features --features device,v4l --bin sedge --target-dir target/device)
 if has_zigbuild; then
-    # zig brings the headers of ARM's C library and kernel along, which bindgen reads the interface of V4L2 from.
-    headers=$(.venv/bin/python -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__))')/lib/libc/include
-    BINDGEN_EXTRA_CLANG_ARGS=
-    for folder in aarch64-linux-gnu generic-glibc aarch64-linux-any any-linux-any; do
-        BINDGEN_EXTRA_CLANG_ARGS+=" -isystem $headers/$folder"
-    done
+    BINDGEN_EXTRA_CLANG_ARGS=$(zig_headers aarch64)
     export BINDGEN_EXTRA_CLANG_ARGS
     cargo zigbuild "${build[@]}" --target "$ARM_TARGET.$ARM_GLIBC"
 else

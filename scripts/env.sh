@@ -92,3 +92,14 @@ arm_rustc() {
 has_zigbuild() {
     [ -x .venv/bin/cargo-zigbuild ] && .venv/bin/python -c 'import ziglang' 2>/dev/null
 }
+
+# Prints what bindgen needs to read the interface of V4L2 from the headers of C library and kernel that zig brings along.
+# Takes zig's name for the processor: x86 or aarch64.
+zig_headers() {
+    local headers folder
+    headers=$(.venv/bin/python -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__))')/lib/libc/include
+    for folder in "$1-linux-gnu" generic-glibc "$1-linux-any" any-linux-any; do
+        [ -d "$headers/$folder" ] || fail "zig brings no headers called $folder"
+        printf ' -isystem %s' "$headers/$folder"
+    done
+}

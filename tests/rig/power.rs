@@ -16,8 +16,8 @@ use crate::run::{self, Config, Listed, STORE, export, list, status, tailed, veri
 const CUTS_OF_A_DISK: u64 = 10;
 /// The interval at which masks are forced to the disk in about half of the runs; in the others each mask is.
 const SYNC: Duration = Duration::from_secs(3);
-/// How long a busy machine may let the emulated program wait for a frame.
-const FRAME_TAKES_MAX: Duration = Duration::from_secs(2);
+/// How long a busy machine may let the emulated program wait for a frame; less than the longest time of writing.
+const FRAME_TAKES_MAX: Duration = Duration::from_secs(5);
 /// The longest time of writing before a cut.
 const WRITING_MS_MAX: u64 = 6000;
 

@@ -1,7 +1,7 @@
 # The commands of the project; the work is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak device deb systemd trainer models bench peers instructions check fmt lint clean
+.PHONY: help test soak device deb systemd trainer results models bench peers instructions check fmt lint clean
 
 help: ## Lists these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ trainer: ## Builds the trainer, target/trainer/release/sedge-train; installs lib
 
 systemd: ## Installs the package on an emulated PC with systemd and checks what the service promises there
 	@scripts/systemd.sh
+
+results: ## Runs the trainer's experiments; what is done is kept, what was interrupted goes on
+	@scripts/results.sh
 
 models: ## Makes the int8 model that ships from its float model and calibration/
 	@cargo run --release --quiet -- convert models/deeplabv3_mnv2_dm05_voc21_257.onnx \

@@ -13,6 +13,9 @@ program=${SEDGE_TRAIN:-target/trainer/release/sedge-train}
 [ -x target/release/sedge ] || cargo build --release --quiet
 work=target/results
 mkdir -p "$work"
+# Links with fixed names, so that a run's record is the same wherever the folders lie.
+ln -sfn "$(realpath "$SEDGE_DATA")" target/data
+ln -sfn "$(realpath "$SEDGE_PRETRAINED")" target/pretrained
 
 wanted() {
     local pattern
@@ -36,8 +39,8 @@ while IFS='|' read -r name command; do
     fi
     run=$work/$name start=$SECONDS
     # The experiments' own variables: data, pretrained models, other runs.
-    command=${command//'$DATA'/$SEDGE_DATA}
-    command=${command//'$PRETRAINED'/$SEDGE_PRETRAINED}
+    command=${command//'$DATA'/target/data}
+    command=${command//'$PRETRAINED'/target/pretrained}
     command=${command//'$RUNS'/$work}
     say "== $name: sedge-train $command"
     resume=

@@ -71,7 +71,10 @@ fn the_unit_allows_what_the_packaged_configuration_needs() {
         ("ExecStart=/usr/bin/sedge run --config /etc/sedge/sedge.toml", true),
         ("StateDirectory=sedge", config.store.path.starts_with("/var/lib/sedge")),
         ("RuntimeDirectory=sedge", config.status.file.is_some_and(|file| file.starts_with("/run/sedge"))),
-        ("DeviceAllow=char-video4linux rw", config.camera.source.is_some_and(|source| source.starts_with("v4l:"))),
+        (
+            "DeviceAllow=char-video4linux rw",
+            config.camera.source.is_some_and(|source| source.starts_with("v4l:")),
+        ),
     ];
     for (line, is_needed) in cases {
         assert!(is_needed && unit.lines().any(|found| found == line), "{line}");

@@ -304,14 +304,19 @@ impl Pipeline {
     }
 
     /// Waits for the end. Stopped, it waits `limit` at most: threads that are held up by a source or a disk are then left
-    /// behind.
+    /// behind. A frame that the network still has in hand after half of it is given up, so that all masks before it are
+    /// saved in time.
     pub fn wait(&self, limit: Duration) {
         let mut stopped_at = None;
         while !self.is_done() {
             if self.shared.stop.is_raised() {
                 let since = *stopped_at.get_or_insert_with(Instant::now);
-                if since.elapsed() >= limit {
+                // With the disk's thread, nothing is left to save.
+                if since.elapsed() >= limit || self.write.is_finished() {
                     break;
+                }
+                if since.elapsed() >= limit / 2 {
+                    self.shared.masks.close();
                 }
             }
             std::thread::sleep(POLL);

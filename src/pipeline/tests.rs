@@ -374,6 +374,31 @@ fn stopping_does_not_wait_for_a_source_that_hangs() {
 }
 
 #[test]
+fn stopping_saves_what_was_made_before_a_frame_that_takes_long() {
+    let (begun, has_begun) = channel();
+    let (go, goes) = channel();
+    let segment = Copy { pace: Some((begun, goes)), ..Copy::default() };
+    let kept = Arc::new(Mutex::new(Kept::default()));
+    let sink = Memory { kept: kept.clone(), ..Memory::default() };
+    let steps = (0..3).map(|_| Give::Frame).collect();
+    let pipeline =
+        Pipeline::start(parts(script(false, steps), segment, sink, all()), Settings::default()).unwrap();
+    for frame in 0..2 {
+        assert_eq!(has_begun.recv_timeout(LIMIT), Ok(frame));
+        go.send(()).unwrap();
+    }
+    assert_eq!(has_begun.recv_timeout(LIMIT), Ok(2));
+    pipeline.stop();
+    pipeline.wait(LIMIT / 200);
+    let (summary, outcome) = pipeline.finish(LIMIT);
+    outcome.unwrap();
+    assert_eq!(summary.stored, 2);
+    let kept = kept.lock().unwrap();
+    assert_eq!((&kept.frames[..], kept.closed), (&[0, 1][..], true));
+    drop(go);
+}
+
+#[test]
 fn viewers_see_frames_with_their_masks() {
     let (seen, sees) = channel();
     let mut parts = parts(

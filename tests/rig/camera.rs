@@ -91,9 +91,10 @@ pub fn shows_every_format(rig: &Rig, processor: &str) -> Result<(), Failure> {
             .with("display", "overlay", "false")
             .with("display", "legend", "false")
             .with("display", "statistics", "false");
+        Screen::clear(&mut board)?;
         run::start(&mut board, &config)?;
         wait_for_masks(&mut board, 3)?;
-        let shown = middles_of_bars(&mut board)?;
+        let shown = Screen::fetch_drawn(&mut board)?.middles_of_bars();
         end(&mut board)?;
         for (shown, bar) in shown.iter().zip(expected_bars(format)) {
             if shown.iter().zip(bar).any(|(&a, b)| a.abs_diff(b) > BAR_ERROR_MAX) {
@@ -121,9 +122,10 @@ pub fn shows_the_masks(rig: &Rig, processor: &str) -> Result<(), Failure> {
             .with("display", "overlay", &overlay.to_string())
             .with("display", "legend", &overlay.to_string())
             .with("display", "statistics", "false");
+        Screen::clear(&mut board)?;
         run::start(&mut board, &config)?;
         wait_for_masks(&mut board, 3)?;
-        let screen = Screen::fetch(&mut board)?;
+        let screen = Screen::fetch_drawn(&mut board)?;
         end(&mut board)?;
         Ok(screen)
     };
@@ -175,17 +177,29 @@ fn expected_bars(format: &str) -> [[u8; 3]; 8] {
     })
 }
 
-/// The colour on the screen in the middle of each bar.
-fn middles_of_bars(board: &mut Board) -> Result<Vec<[u8; 3]>, Failure> {
-    let screen = Screen::fetch(board)?;
-    // 320x180 on 640x480 is shown at 640x360 in the middle.
-    Ok((0..8).map(|bar| screen.pixel(40 + 80 * bar, 240)).collect())
-}
-
 /// What the screen shows: 640x480, four bytes a pixel.
 struct Screen(Vec<u8>);
 
 impl Screen {
+    /// Makes the screen black, so that what is seen later was drawn later.
+    fn clear(board: &mut Board) -> Result<(), Failure> {
+        board.sh("dd if=/dev/zero of=/dev/fb0 bs=640 count=1920 2>/dev/null").map(drop)
+    }
+
+    /// The screen as soon as a whole picture is on it: pictures are drawn beside the masks, not before them.
+    fn fetch_drawn(board: &mut Board) -> Result<Screen, Failure> {
+        let mut before = Vec::new();
+        for _ in 0..100 {
+            let screen = Screen::fetch(board)?;
+            if screen.0 == before && before.iter().any(|&byte| byte != 0) {
+                return Ok(screen);
+            }
+            before = screen.0;
+            board.sh("sleep 0.2")?;
+        }
+        Err(board.failure("no still picture appears on the screen"))
+    }
+
     fn fetch(board: &mut Board) -> Result<Screen, Failure> {
         board.sh("cat /dev/fb0 >/share/screen")?;
         let bytes = fs::read(board.share().join("screen")).map_err(|error| error.to_string())?;
@@ -194,6 +208,11 @@ impl Screen {
         } else {
             Err(format!("{} bytes on the screen", bytes.len()))
         }
+    }
+
+    /// The colour in the middle of each bar; 320x180 on 640x480 is shown at 640x360 in the middle.
+    fn middles_of_bars(&self) -> Vec<[u8; 3]> {
+        (0..8).map(|bar| self.pixel(40 + 80 * bar, 240)).collect()
     }
 
     /// The frame of 320x180 that is shown at twice its size in the middle, as R, G, B.

@@ -102,8 +102,10 @@ pub trait Examples: Send + Sync {
     /// Names of the classes; the place is the id. The same for all splits of a data set.
     fn classes(&self) -> &[String];
 
-    /// The id of pixels that count neither way; always there for masks that [`open`] gives.
-    fn ignore(&self) -> Option<u8>;
+    /// The id of pixels that count neither way: there for every set of masks, absent for classes.
+    fn ignore(&self) -> Option<u8> {
+        None
+    }
 
     /// Masks (segmentation) or classes (classification).
     fn task(&self) -> Task;

@@ -113,10 +113,6 @@ impl Examples for Cifar {
         &self.classes
     }
 
-    fn ignore(&self) -> Option<u8> {
-        None
-    }
-
     fn task(&self) -> Task {
         Task::Classification
     }

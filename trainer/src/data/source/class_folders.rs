@@ -93,10 +93,6 @@ impl Examples for ClassFolders {
         &self.classes
     }
 
-    fn ignore(&self) -> Option<u8> {
-        None
-    }
-
     fn task(&self) -> Task {
         Task::Classification
     }

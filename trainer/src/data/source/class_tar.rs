@@ -137,10 +137,6 @@ impl Examples for ClassTar {
         &self.classes
     }
 
-    fn ignore(&self) -> Option<u8> {
-        None
-    }
-
     fn task(&self) -> Task {
         Task::Classification
     }

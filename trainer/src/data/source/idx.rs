@@ -196,10 +196,6 @@ impl Examples for Idx {
         &self.classes
     }
 
-    fn ignore(&self) -> Option<u8> {
-        None
-    }
-
     fn task(&self) -> Task {
         Task::Classification
     }

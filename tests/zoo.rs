@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use networks::{CONVERTED, Random, blueprint, cases, quantized, randomize};
 use sedge::engine::Session;
 use sedge::onnx::{Model, Tensor};
-use sedge::quantize;
+use sedge::quantize::{self, fold};
 use sedge::zoo::{self, Settings, transfer};
 use tempfile::TempDir;
 
@@ -45,6 +45,8 @@ fn main() {
     trials.push(Trial::test("table::every_network_has_a_case", every_network_has_a_case));
     trials.push(Trial::test("init::same_names", same_names));
     trials.push(Trial::test("init::shipped_deeplab_whole", shipped_deeplab));
+    trials.push(Trial::test("init::shipped_deeplab_for_a_student", encoder_from_the_shipped_deeplab));
+    trials.push(Trial::test("init::own_network_without_norms", own_network_without_norms));
     trials.push(Trial::test("init::nothing_in_common", nothing_in_common));
     let imagenet = beside("mobilenet_v2_1.0_224_imagenet.onnx");
     for (network, own, stride) in [
@@ -257,6 +259,36 @@ fn shipped_deeplab() -> Result<(), Failed> {
         return Err(format!("{taken:?}").into());
     }
     let input = image(&model, &mut Random(6))?;
+    let (ours, theirs) = (Session::new(&model)?.run(&input)?, Session::new(&source)?.run(&input)?);
+    close(ours[0].as_f32().unwrap_or_default(), theirs[0].as_f32().unwrap_or_default())
+}
+
+/// A student's encoder takes all that it shares with the network that ships, which rounds channels to whole numbers.
+fn encoder_from_the_shipped_deeplab() -> Result<(), Failed> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/deeplabv3_mnv2_dm05_voc21_257.onnx");
+    let settings = Settings { width: Some(0.5), divisor: Some(1), ..Settings::default() };
+    let mut model = blueprint("unet-mnv2-4", &settings)?.model(1)?;
+    let taken = transfer::transfer(&mut model, &Model::read(&path)?)?;
+    if taken.kept.iter().all(|layer| layer.starts_with("decoder.")) && taken.by_place.len() == 40 {
+        Ok(())
+    } else {
+        Err(format!("{taken:?}").into())
+    }
+}
+
+/// A network with its norms folded away gives its whole function back, though its layers have the names of those here.
+fn own_network_without_norms() -> Result<(), Failed> {
+    let settings =
+        Settings { size: Some((64, 64)), classes: Some(3), width: Some(0.35), ..Settings::default() };
+    let source = blueprint("unet-mnv2-4", &settings)?.model(5)?;
+    let mut folded = source.clone();
+    fold::fold(&mut folded)?;
+    let mut model = blueprint("unet-mnv2-4", &settings)?.model(1)?;
+    let taken = transfer::transfer(&mut model, &folded)?;
+    if !(taken.kept.is_empty() && taken.left.is_empty()) {
+        return Err(format!("{taken:?}").into());
+    }
+    let input = image(&model, &mut Random(8))?;
     let (ours, theirs) = (Session::new(&model)?.run(&input)?, Session::new(&source)?.run(&input)?);
     close(ours[0].as_f32().unwrap_or_default(), theirs[0].as_f32().unwrap_or_default())
 }

@@ -246,10 +246,22 @@ fn scheme(address: &str) -> Option<String> {
 /// Whether frames come at their own time: from a camera on the network or at this machine, not from a file.
 pub(super) fn is_live(address: &str) -> bool {
     const STREAMS: [&str; 7] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp"];
-    match scheme(address) {
-        Some(scheme) => STREAMS.contains(&scheme.as_str()),
+    match scheme(address).as_deref() {
+        // Most cameras that speak HTTP give a stream under a name without a film's ending.
+        Some("http" | "https") => !names_a_file(address),
+        Some(scheme) => STREAMS.contains(&scheme),
         None => Path::new(address).metadata().is_ok_and(|known| known.file_type().is_char_device()),
     }
+}
+
+/// Whether an address ends as a stored film or picture does.
+fn names_a_file(address: &str) -> bool {
+    const FILES: [&str; 18] = [
+        "avi", "bmp", "flv", "gif", "jpeg", "jpg", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "png",
+        "ts", "webm", "wmv", "y4m",
+    ];
+    let place = address.split(['?', '#']).next().unwrap_or(address);
+    place.rsplit_once('.').is_some_and(|(_, end)| FILES.contains(&end.to_ascii_lowercase().as_str()))
 }
 
 /// Whether the text begins with `scheme://`.
@@ -315,6 +327,27 @@ mod tests {
             let tcp = arguments.iter().any(|argument| argument == "tcp");
             (arguments[at] != want || tcp != address.starts_with("rtsp:"))
                 .then(|| format!("{address}: {arguments:?}"))
+        }));
+    }
+
+    #[test]
+    fn cameras_on_the_network_are_told_from_stored_films() {
+        let cases = [
+            ("rtsp://camera/1", true),
+            ("RTSP://camera/1", true),
+            ("udp://239.0.0.1:5000", true),
+            ("http://camera/video", true),
+            ("http://camera:8080/?action=stream", true),
+            ("http://camera/stream.mjpg", true),
+            ("https://camera/live.m3u8", true),
+            ("http://camera/shot.cgi?name=a.mp4", true),
+            ("http://shelf/clip.mp4", false),
+            ("https://shelf/Clip.MP4?key=1.2", false),
+            ("ftp://shelf/clip.mp4", false),
+            ("clip.mp4", false),
+        ];
+        report(cases.iter().filter_map(|&(address, want)| {
+            (is_live(address) != want).then(|| format!("{address}: {}", is_live(address)))
         }));
     }
 

@@ -77,7 +77,7 @@ impl ModelArgs {
     /// The model's file.
     pub fn bytes(&self) -> anyhow::Result<Cow<'static, [u8]>> {
         match &self.model {
-            Some(path) => Ok(std::fs::read(path).with_context(|| path.display().to_string())?.into()),
+            Some(path) => Ok(Model::read_bytes(path)?.into()),
             None => Ok(BUILT_IN.into()),
         }
     }

@@ -43,6 +43,9 @@ struct OwnSettings {
     /// Multiplier of the number of channels
     #[arg(long, value_name = "X")]
     width: Option<f32>,
+    /// What the number of channels is a multiple of below or above width 1: 8, or 1 as in TensorFlow's DeepLab x0.5
+    #[arg(long, value_name = "8|1")]
+    divisor: Option<usize>,
     /// What follows a classifier's features: features (nothing), small or classic
     #[arg(long, value_name = "HEAD", value_parser = head)]
     head: Option<Head>,
@@ -86,6 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         size: args.size,
         channels: own.channels,
         width: own.width,
+        divisor: own.divisor,
         head: own.head,
         output_stride: own.output_stride,
         fc_widths: own.fc_widths,

@@ -1,6 +1,9 @@
 //! From an ONNX file to a checked [`Model`].
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use prost::Message;
@@ -10,15 +13,39 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use super::{Attribute, DataType, Dim, Graph, Model, Node, OnnxError, Tensor, TensorData, ValueInfo, check};
 
 impl Model {
+    /// No ONNX file is longer, in bytes: Protocol Buffers end at 2 GiB.
+    pub const BYTES_MAX: u64 = 1 << 31;
+
     /// Reads and checks the ONNX file at `path`.
     ///
     /// # Errors
     /// When the file cannot be read, is not a whole ONNX model, contradicts itself, or needs a part of ONNX that
     /// Sedge leaves out (subgraphs, functions, sparse tensors, weights in other files).
     pub fn read(path: &Path) -> Result<Model, OnnxError> {
-        let bytes =
-            std::fs::read(path).map_err(|reason| OnnxError::File { path: path.to_path_buf(), reason })?;
+        let bytes = Model::read_bytes(path)?;
         Model::from_bytes(&path.display().to_string(), &bytes)
+    }
+
+    /// The bytes of a file that may be a model, not looked at.
+    ///
+    /// # Errors
+    /// [`OnnxError::File`] when it cannot be read, is a device (which could be read for ever), or has more than
+    /// [`Model::BYTES_MAX`].
+    pub fn read_bytes(path: &Path) -> Result<Vec<u8>, OnnxError> {
+        let read = || {
+            let file = File::open(path)?;
+            let kind = file.metadata()?.file_type();
+            if kind.is_char_device() || kind.is_block_device() {
+                return Err(io::Error::other("it is a device, no file"));
+            }
+            let mut bytes = Vec::new();
+            file.take(Model::BYTES_MAX + 1).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > Model::BYTES_MAX {
+                return Err(io::Error::other("it has more than 2 GiB, which no ONNX file has"));
+            }
+            Ok(bytes)
+        };
+        read().map_err(|reason| OnnxError::File { path: path.to_path_buf(), reason })
     }
 
     /// Reads and checks an ONNX model in memory; `origin` is what messages call it.

@@ -2,14 +2,14 @@
 
 use super::builder::{Builder, Value};
 use super::layers::{Act, Conv};
-use super::mobilenetv2::{End, Rounding, encoder};
+use super::mobilenetv2::{End, encoder};
 use super::settings::Choice;
 
 /// The block whose projection joins each step up, and the step's channels.
 const STEPS: [(usize, usize); 4] = [(12, 128), (5, 64), (2, 32), (0, 32)];
 
 pub(super) fn build(b: &mut Builder, image: &Value, choice: &Choice) -> Vec<Value> {
-    let features = encoder(b, image, choice.width, Rounding::Eighths, 32, End::Top);
+    let features = encoder(b, image, choice.width, choice.rounding, 32, End::Top);
     let mut x = features.last().clone();
     for (step, (block, channels)) in (1..).zip(STEPS) {
         let name = format!("decoder.up{step}");

@@ -27,7 +27,7 @@ const BLOCKS: [(usize, usize, usize); 17] = [
 ];
 
 /// How channels are rounded after the multiplication with the width.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Rounding {
     /// To a multiple of 8, and never by more than a tenth down (Keras, and TensorFlow from width 1 on).
     Eighths,
@@ -146,7 +146,7 @@ pub(super) fn encoder(
 
 /// The classifier, in the form of Keras.
 pub(super) fn build(b: &mut Builder, image: &Value, choice: &Choice) -> Vec<Value> {
-    let x = encoder(b, image, choice.width, Rounding::Eighths, choice.output_stride, End::Top);
+    let x = encoder(b, image, choice.width, choice.rounding, choice.output_stride, End::Top);
     if choice.head == Head::Features {
         return vec![x.last().clone()];
     }

@@ -146,7 +146,12 @@ pub const NETWORKS: &[Network] = &[
     Network {
         name: "mobilenetv2",
         summary: "MobileNetV2, of widths 0.35, 0.5, 0.75, 1, 1.4 and between",
-        settings: &[Setting::Width, Setting::Head(CLASSIC_HEADS), Setting::OutputStride(&[32, 16, 8])],
+        settings: &[
+            Setting::Width,
+            Setting::Divisor,
+            Setting::Head(CLASSIC_HEADS),
+            Setting::OutputStride(&[32, 16, 8]),
+        ],
         ..CLASSIFIER
     },
     Network {
@@ -171,7 +176,7 @@ pub const NETWORKS: &[Network] = &[
         name: "unet-mnv2",
         summary: "U-Net on MobileNetV2, five steps up from 1/32",
         sizes: Sizes { min: 32, multiple: 32 },
-        settings: &[Setting::Width],
+        settings: &[Setting::Width, Setting::Divisor],
         build: unet::five_steps,
         ..SEGMENTER
     },
@@ -180,7 +185,7 @@ pub const NETWORKS: &[Network] = &[
         summary: "U-Net on MobileNetV2, four steps up from 1/16; narrow ones make students",
         usual_size: (256, 256),
         sizes: Sizes { min: 16, multiple: 16 },
-        settings: &[Setting::Width],
+        settings: &[Setting::Width, Setting::Divisor],
         build: unet::four_steps,
         ..SEGMENTER
     },
@@ -188,7 +193,7 @@ pub const NETWORKS: &[Network] = &[
         name: "fcn-mnv2",
         summary: "MobileNetV2 and five nearest upsamplings with concatenation",
         sizes: Sizes { min: 32, multiple: 32 },
-        settings: &[Setting::Width],
+        settings: &[Setting::Width, Setting::Divisor],
         build: fcn_mnv2::build,
         ..SEGMENTER
     },

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::ZooError;
+use super::mobilenetv2::Rounding;
 use super::registry::Network;
 use crate::onnx::Task;
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub channels: Option<usize>,
     /// Multiplier of the number of channels.
     pub width: Option<f32>,
+    /// What the number of channels is a multiple of where `width` makes them fewer or more: 8 as in Keras, or 1.
+    pub divisor: Option<usize>,
     /// What follows a classifier's features.
     pub head: Option<Head>,
     /// By how much the deepest features are smaller than the input.
@@ -60,6 +63,8 @@ pub enum Setting {
     Channels,
     /// `--width`
     Width,
+    /// `--divisor`
+    Divisor,
     /// `--head`, with what it may be
     Head(&'static [Head]),
     /// `--output-stride`, with what it may be
@@ -80,6 +85,7 @@ impl Setting {
         match self {
             Setting::Channels => "--channels",
             Setting::Width => "--width",
+            Setting::Divisor => "--divisor",
             Setting::Head(_) => "--head",
             Setting::OutputStride(_) => "--output-stride",
             Setting::FcWidths => "--fc-widths",
@@ -141,6 +147,7 @@ pub(super) struct Choice {
     pub(super) size: (usize, usize),
     pub(super) channels: usize,
     pub(super) width: f32,
+    pub(super) rounding: Rounding,
     pub(super) head: Head,
     pub(super) output_stride: usize,
     pub(super) fc_widths: (usize, usize),
@@ -172,6 +179,11 @@ impl Settings {
         if !(WIDTH_MIN..=WIDTH_MAX).contains(&width) {
             return Err(wrong(format!("--width {width}; give {WIDTH_MIN} to {WIDTH_MAX}")));
         }
+        let rounding = match self.divisor {
+            None | Some(8) => Rounding::Eighths,
+            Some(1) => Rounding::Integers,
+            Some(other) => return Err(wrong(format!("--divisor {other}; give 8 or 1"))),
+        };
         let offered_heads = network.settings.iter().find_map(|setting| match setting {
             Setting::Head(heads) => Some(*heads),
             _ => None,
@@ -208,6 +220,7 @@ impl Settings {
             size,
             channels,
             width,
+            rounding,
             head,
             output_stride,
             fc_widths,
@@ -221,6 +234,7 @@ impl Settings {
         let given = [
             ("--channels", self.channels.is_some()),
             ("--width", self.width.is_some()),
+            ("--divisor", self.divisor.is_some()),
             ("--head", self.head.is_some()),
             ("--output-stride", self.output_stride.is_some()),
             ("--fc-widths", self.fc_widths.is_some()),

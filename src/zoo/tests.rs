@@ -166,6 +166,8 @@ fn wrong_names_and_settings() {
         (refused("unet-mnv2", classes(0)), "0 classes"),
         (refused("segnet", width(0.5, classes(3))), "--width is no setting of it; it has --backbone"),
         (refused("segformer-b0", width(0.5, classes(3))), "it has no setting of its own"),
+        (refused("unet-mnv2-4", Settings { divisor: Some(4), ..classes(3) }), "give 8 or 1"),
+        (refused("deeplabv3", Settings { divisor: Some(1), ..classes(3) }), "--divisor is no setting of it"),
         (refused("mobilenetv2", width(0.0, classes(3))), "give 0.1 to 4"),
         (refused("mobilenetv2", Settings { head: Some(Head::Small), ..classes(3) }), "classic, features"),
         (refused("resnet50", stages(&[6], 32)), "the stages are 1 to 5"),

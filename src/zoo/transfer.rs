@@ -28,7 +28,7 @@ pub struct Taken {
 
 /// Replaces weights of `model`, whose input has a fixed shape, by those of `source`.
 ///
-/// First every tensor of the same name and shape. Where there is none, layers by their place: `source` is folded, and
+/// First every tensor of the same name and shape. Where there is none, or only without the norms, layers by their place: `source` is folded, and
 /// a layer takes the weights of the one layer in the source that is reached from the image through the same operators
 /// and layers of the same shapes; strides and dilations may differ. A norm after such a layer becomes an identity
 /// that adds the source's bias: gamma 1, beta the bias, mean 0, variance 1 - epsilon.
@@ -37,12 +37,18 @@ pub struct Taken {
 /// [`ZooError::NothingTaken`], or what is wrong with `source`.
 pub fn transfer(model: &mut Model, source: &Model) -> Result<Taken, ZooError> {
     let mut taken = Taken::default();
-    let mut changed = take_by_name(model, source, &mut taken);
+    let mut changed = BTreeSet::new();
+    if !has_norms_folded(&model.graph, &source.graph) {
+        changed = take_by_name(model, source, &mut taken);
+    }
     let mut source_layers = layers(&source.graph);
     if changed.is_empty() {
         let mut folded = source.clone();
-        let size = model.graph.inputs.first().and_then(|input| input.fixed_shape());
-        folded.fix_input_shapes(size.and_then(|shape| Some((*shape.get(2)?, *shape.get(3)?))))?;
+        let shape = model.graph.inputs.first().and_then(|input| input.fixed_shape());
+        let own_size = shape.and_then(|shape| Some((*shape.get(2)?, *shape.get(3)?)));
+        // The source's own size where it has one: weights do not depend on it.
+        let has_size = folded.graph.inputs.iter().all(|input| input.fixed_shape().is_some());
+        folded.fix_input_shapes(own_size.filter(|_| !has_size))?;
         fold::fold(&mut folded)?;
         source_layers = layers(&folded.graph);
         changed = take_by_place(model, &folded.graph, &mut taken);
@@ -78,6 +84,16 @@ fn layers(graph: &Graph) -> Vec<(String, String)> {
         graph.initializers.contains_key(weight).then(|| (node.name.clone(), weight.to_string()))
     };
     graph.nodes.iter().filter(|node| multiplies(node)).filter_map(stored).collect()
+}
+
+/// Whether `source` holds layers of `own` with their norms folded away: of the same name, and with a bias that is not here.
+fn has_norms_folded(own: &Graph, source: &Graph) -> bool {
+    let without_bias = |node: &&Node| multiplies(node) && node.input(2).is_none();
+    let bare: BTreeSet<&str> =
+        own.nodes.iter().filter(without_bias).filter_map(|node| node.input(1)).collect();
+    let is_folded =
+        |node: &Node| node.input(2).is_some() && node.input(1).is_some_and(|name| bare.contains(name));
+    source.nodes.iter().any(|node| multiplies(node) && is_folded(node))
 }
 
 /// Takes tensors of the same name and shape; gives their names.

@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, Value};
 use super::layers::{Act, Norm};
-use super::mobilenetv2::{End, Rounding, divisible_by_eight, encoder};
+use super::mobilenetv2::{End, divisible_by_eight, encoder};
 use super::settings::Choice;
 
 /// Kernel and stride of every step up.
@@ -10,14 +10,14 @@ const UP: (usize, usize) = (3, 2);
 
 /// From 1/32 up in five steps.
 pub(super) fn five_steps(b: &mut Builder, image: &Value, choice: &Choice) -> Vec<Value> {
-    let features = encoder(b, image, choice.width, Rounding::Eighths, 32, End::BareProjection);
+    let features = encoder(b, image, choice.width, choice.rounding, 32, End::BareProjection);
     let skips = [13, 6, 3, 1].map(|block| features.expansions[block].clone());
     decoder(b, features.last(), &[512, 256, 128, 64], &skips, choice)
 }
 
 /// From 1/16 up in four steps.
 pub(super) fn four_steps(b: &mut Builder, image: &Value, choice: &Choice) -> Vec<Value> {
-    let features = encoder(b, image, choice.width, Rounding::Eighths, 32, End::Expansion(13));
+    let features = encoder(b, image, choice.width, choice.rounding, 32, End::Expansion(13));
     let skips = [6, 3, 1].map(|block| features.expansions[block].clone());
     decoder(b, features.last(), &[128, 64, 32], &skips, choice)
 }

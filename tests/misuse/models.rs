@@ -32,6 +32,13 @@ fn files_that_are_no_models() {
             &["bad.onnx"],
         ),
         case("a folder", |f| put(f, "bad.onnx/x", ""), &["bad.onnx", "directory"]),
+        Case {
+            name: "a device",
+            prepare: nothing,
+            arguments: "inspect /dev/zero",
+            code: 1,
+            says: &["/dev/zero", "it is a device"],
+        },
         case("missing", nothing, &["bad.onnx", "no such file"]),
         case(
             "cut in the middle",

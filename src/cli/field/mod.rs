@@ -15,6 +15,7 @@ use sedge::camera::SourceError;
 use sedge::clock::SystemClock;
 use sedge::config::Config;
 use sedge::display::DisplayError;
+use sedge::onnx::Model;
 use sedge::pipeline::{Pipeline, PipelineError, Segmenter, Settings};
 use sedge::status::{Heartbeats, Told};
 use sedge::store::StoreError;
@@ -22,9 +23,6 @@ use sha2::{Digest, Sha256};
 
 use super::model::ModelArgs;
 use watch::Watch;
-
-/// Longest file that protocol buffers, and so ONNX, can be.
-const MODEL_BYTES_MAX: u64 = 1 << 31;
 
 /// What `sedge run` was told beside the configuration.
 pub struct Overrides {
@@ -156,7 +154,7 @@ fn check_model(path: &Path) -> anyhow::Result<()> {
     let wrong = |what| Err(super::usage(&format!("model.path: {} {what}", path.display())));
     match std::fs::metadata(path) {
         Ok(file) if !file.is_file() => wrong("is no regular file; name an ONNX model"),
-        Ok(file) if file.len() > MODEL_BYTES_MAX => {
+        Ok(file) if file.len() > Model::BYTES_MAX => {
             wrong("has more than 2 GiB, which no ONNX file has; name a model")
         }
         // Reading it says what is wrong.

@@ -12,7 +12,7 @@ use sedge_train::optimize::{Groups, Method, Shape};
 #[derive(clap::Args)]
 pub struct TrainingArgs {
     /// Network: a model file, a run's folder, a checkpoint, or zoo:NAME:setting=value,... built for the data's classes
-    /// (settings: size, channels, width, head, output-stride, fc-widths, backbone, layer-norm)
+    /// (settings: size, channels, width, divisor, head, output-stride, fc-widths, backbone, layer-norm)
     #[arg(long, value_name = "NET.onnx|zoo:NAME")]
     model: String,
     /// Data set: Sedge's folder (META.json), MNIST, CIFAR-10, or a folder (or tar) with a folder for each class

@@ -157,13 +157,14 @@ fn set(settings: &mut Settings, setting: &str) -> Result<(), String> {
             settings.width = Some(value.parse().map_err(|_| "write a number such as 0.5".to_string())?)
         }
         "head" => settings.head = Some(value.parse()?),
+        "divisor" => settings.divisor = Some(number()?),
         "output-stride" => settings.output_stride = Some(number()?),
         "fc-widths" => settings.fc_widths = Some(pair('/').ok_or("write two numbers such as 512/256")?),
         "backbone" => settings.backbone = Some(value.parse()?),
         "layer-norm" if value.is_empty() => settings.layer_norm = true,
         _ => {
             return Err(
-                "no such setting; there are size, channels, width, head, output-stride, fc-widths, backbone, layer-norm"
+                "no such setting; there are size, channels, width, divisor, head, output-stride, fc-widths, backbone, layer-norm"
                     .to_string(),
             );
         }

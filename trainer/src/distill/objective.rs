@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, TchError, Tensor};
 
-use super::cache::{Logits, keeps_places};
+use super::cache::{Logits, views};
 use super::features::{Match, Pair};
 use super::teacher::Teacher;
-use crate::data::Batch;
+use crate::data::{Augment, Batch};
 use crate::fit::{Context, FitError, Objective, Recipe, read_model, resized};
 use crate::graph::{Mode, Network};
 use crate::loss::Loss;
@@ -99,10 +99,8 @@ impl Distillation {
         let augment = &context.loader.augment;
         if !self.matches.is_empty() {
             note("the teacher runs live: --match needs its inner tensors, which are not cached");
-        } else if !keeps_places(augment) {
-            note("the teacher runs live: the augmentation moves images, and cached logits would not");
-        } else {
-            if !augment.is_none() {
+        } else if let Some(views) = views(augment) {
+            if !(Augment { flip: 0.0, ..augment.clone() }).is_none() {
                 note("the teacher's cached logits are those of the images before colour changes");
             }
             let size = [context.loader.height as i64, context.loader.width as i64];
@@ -112,7 +110,9 @@ impl Distillation {
                 false => (vec![1, classes], None),
             };
             let resize = |logits: &Tensor| resized(logits, size.as_ref().map(<[i64; 2]>::as_slice));
-            return Ok(Source::Cached(Logits::open(folder, &teacher, context, shape, resize, note)?));
+            return Ok(Source::Cached(Logits::open(folder, &teacher, context, shape, views, resize, note)?));
+        } else {
+            note("the teacher runs live: the augmentation moves images, and cached logits would not");
         }
         Ok(Source::Live(Box::new(teacher)))
     }
@@ -150,7 +150,7 @@ impl Objective for Distilled {
         let teacher_taps = taps(|m| &m.teacher);
         let (teacher, theirs) = match &mut self.source {
             Source::Live(teacher) => teacher.ask(batch, &teacher_taps)?,
-            Source::Cached(cached) => (cached.of(&batch.indices, logits.device())?, Vec::new()),
+            Source::Cached(cached) => (cached.of(batch, logits.device())?, Vec::new()),
         };
         let targets = batch.targets.f_to_device(logits.device())?;
         let (logits, teacher) = match network.is_segmenter() {

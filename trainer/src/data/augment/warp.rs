@@ -8,6 +8,8 @@ use crate::data::Draws;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Warp {
     matrix: [[f64; 3]; 2],
+    /// Whether left and right are swapped.
+    pub(super) mirrored: bool,
 }
 
 impl Warp {
@@ -40,7 +42,7 @@ impl Warp {
             let moved = a * (0.5 - middle[0]) + b * (0.5 - middle[1]);
             [a, b, moved + middle[axis] + shifts[axis]]
         };
-        Warp { matrix: [row(0), row(1)] }
+        Warp { matrix: [row(0), row(1)], mirrored: mirrors[0] < 0.0 }
     }
 
     pub(super) fn is_identity(&self) -> bool {

@@ -72,6 +72,8 @@ pub struct Batch {
     pub targets: Tensor,
     /// Which examples these are.
     pub indices: Vec<usize>,
+    /// Which of them have left and right swapped.
+    pub mirrored: Vec<bool>,
 }
 
 /// Makes the batches of each epoch. The same seed, epoch and options give the same batches to the bit, whatever the number

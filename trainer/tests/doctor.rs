@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use image::{ColorType, DynamicImage, GrayImage, ImageFormat, RgbImage};
+use sedge_train::data::{Split, open};
 use sedge_train::doctor::suspect::{self, Judgement};
 use sedge_train::doctor::{Examination, Options, html, losses, sheet};
-use sedge_train::fit::Start;
+use sedge_train::fit::{Start, Subset};
 use sedge_train::graph::Network;
 
 const SIDE: u32 = 48;
@@ -541,6 +542,35 @@ fn a_network_judges_every_readable_label() {
     assert!(message.ends_with("it has 5 classes, the data have 3: background, cat, dog"), "{message}");
     let message = judged(&sound_classes(), unet, 2).unwrap_err();
     assert!(message.ends_with("it gives masks, the data have one class a picture"), "{message}");
+}
+
+#[test]
+fn what_an_earlier_split_has_too_can_be_left_out() {
+    let masks = sound()
+        .copy("train/images/0.jpg", "test/images/0.jpg")
+        .copy("train/images/2.jpg", "val/images/7.jpg");
+    let masks = masks.copy("train/masks/2.png", "val/masks/7.png");
+    let classes = sound_classes().copy("train/cat/0.jpg", "test/cat/9.jpg");
+    let cases = [
+        ("masks", masks, vec!["test/images/0.jpg", "val/images/7.jpg"]),
+        ("classes", classes, vec!["test/cat/9.jpg"]),
+        ("none", sound(), vec![]),
+    ];
+    for (name, files, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let examination = examine(&files, folder.path());
+        let leaks: Vec<&str> = examination.leaks().into_iter().collect();
+        assert_eq!(leaks, expected, "{name}");
+        let list = folder.path().join("leaks");
+        fs::write(&list, format!("# of {name}\n\n{}", leaks.join("\n"))).unwrap();
+        for split in Split::ALL {
+            let all = open(folder.path(), split).unwrap();
+            let of_split = leaks.iter().filter(|leak| leak.starts_with(split.name())).count();
+            let left = Subset::of(all.clone(), None, Some(&list)).unwrap();
+            assert_eq!(left.len(), all.len() - of_split, "{name}, {}", split.name());
+            assert!((0..left.len()).all(|index| !leaks.contains(&left.name(index).as_str())), "{name}");
+        }
+    }
 }
 
 #[test]

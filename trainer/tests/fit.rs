@@ -40,6 +40,7 @@ fn trial(split: Split) -> TrialOptions {
     TrialOptions {
         split,
         limit: None,
+        leave_out: None,
         batch: 4,
         passes: 1,
         maps: None,

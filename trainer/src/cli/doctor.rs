@@ -28,6 +28,9 @@ pub struct Args {
     /// Pictures on the contact sheet
     #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pictures: u16,
+    /// Write the names of pictures that are in an earlier split, too, for --leave-out of fit, distill and eval
+    #[arg(long, value_name = "FILE")]
+    leaks: Option<PathBuf>,
     /// A trained model: labels that it contradicts most are told
     #[arg(long, value_name = "NET.onnx")]
     model: Option<PathBuf>,
@@ -79,6 +82,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = &args.html {
         write(path, html::page(&report, sheet.as_deref()).as_bytes())?;
+    }
+    if let Some(path) = &args.leaks {
+        let names: String = examination.leaks().into_iter().map(|name| format!("{name}\n")).collect();
+        write(path, names.as_bytes())?;
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -27,6 +27,9 @@ pub struct Args {
     /// Use only the first N examples
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Leave out the examples that this file names, one a line, such as doctor --leaks writes
+    #[arg(long, value_name = "FILE")]
+    leave_out: Option<PathBuf>,
     /// Images at a time
     #[arg(long, default_value_t = 8, value_name = "N")]
     batch: usize,
@@ -63,6 +66,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = TrialOptions {
         split: args.split,
         limit: args.limit,
+        leave_out: args.leave_out,
         batch: args.batch,
         passes: args.passes,
         maps: args.maps.clone(),

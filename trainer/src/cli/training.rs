@@ -81,6 +81,9 @@ pub struct TrainingArgs {
     /// Use only the first N examples of each split
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Leave out the examples that this file names, one a line, such as doctor --leaks writes
+    #[arg(long, value_name = "FILE")]
+    leave_out: Option<PathBuf>,
     /// Seed of every random draw
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
@@ -123,6 +126,7 @@ impl TrainingArgs {
             init: self.init.clone(),
             validate: self.validate,
             limit: self.limit,
+            leave_out: self.leave_out.clone(),
             epochs: self.epochs,
             batch: self.batch,
             loss: self.loss.clone(),

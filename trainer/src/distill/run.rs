@@ -78,6 +78,7 @@ fn teacher_scores(options: &Options, distillation: &Distillation) -> Result<Teac
         let trial_options = TrialOptions {
             split,
             limit: options.limit,
+            leave_out: options.leave_out.clone(),
             batch: options.batch,
             passes: 1,
             maps: None,

@@ -24,7 +24,7 @@ pub mod survey;
 pub mod suspect;
 pub mod text;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -120,6 +120,12 @@ impl Examination {
     /// All that was found, with up to `examples` files of each kind.
     pub fn report(&self, examples: usize) -> Report {
         Report::new(self, finding::gather(self.troubles.clone(), examples))
+    }
+
+    /// Names of pictures that equal, or nearly equal, one of an earlier split, sorted; a name once.
+    pub fn leaks(&self) -> BTreeSet<&str> {
+        let leaks = |trouble: &&Trouble| matches!(trouble.kind, Kind::DuplicateSplits | Kind::NearSplits);
+        self.troubles.iter().filter(leaks).map(|trouble| trouble.place.as_str()).collect()
     }
 
     /// The items in the order in which a person should look at them: by the severity of what was found in them, then

@@ -8,6 +8,7 @@
 //! 4. The best epoch's weights become `model.onnx` with its card; its scores become `result.json`, whose presence says that
 //!    the run is complete.
 
+mod check;
 mod checkpoint;
 mod device;
 mod divergence;
@@ -19,7 +20,9 @@ mod image_size;
 mod memory;
 mod norms;
 mod objective;
+mod open;
 mod options;
+mod outcome;
 mod record;
 mod run;
 mod scores;
@@ -40,8 +43,9 @@ pub use folder::{Folder, write_atomic};
 pub use image_size::evaluate_at_image_size;
 pub use objective::{Context, Objective, Recipe, Supervised};
 pub use options::{Options, Setup};
+pub use outcome::Outcome;
 pub use record::commit;
-pub use run::{Outcome, Run, fit};
+pub use run::{Run, fit};
 pub use scores::Scores;
 pub use start::{Start, read_model};
 pub use state::EpochLine;
@@ -51,6 +55,6 @@ pub use trial::{Runner, Trial, TrialOptions, Uncertainty};
 pub use watch::{Silent, Watch};
 
 pub(crate) use evaluate::resized;
+pub(crate) use outcome::{read_result, write_result};
 pub(crate) use record::sha256;
-pub(crate) use run::{read_result, write_result};
 pub(crate) use start::usual_rule;

@@ -22,6 +22,9 @@ pub struct Options {
     pub validate: Split,
     /// Use so many examples of each split, the first ones.
     pub limit: Option<usize>,
+    /// Names of examples that are not used, a line each.
+    #[serde(default)]
+    pub leave_out: Option<PathBuf>,
     /// Passes over the training split.
     pub epochs: usize,
     /// Images of a step.
@@ -76,6 +79,7 @@ impl Options {
             data,
             validate: Split::Val,
             limit: None,
+            leave_out: None,
             epochs: 20,
             batch: 8,
             loss: "ce".to_string(),

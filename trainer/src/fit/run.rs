@@ -1,50 +1,22 @@
 //! A run from its options to `result.json`.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
-
-use sedge::onnx::Task;
-use serde::{Deserialize, Serialize};
-use tch::Device;
 
 use super::export::{Origin, with_card};
 use super::folder::link_atomic;
-use super::record::{Data, Record, json};
+use super::outcome::{Outcome, read_result, write_result};
+use super::record::{Data, json};
 use super::sheets::Sheet;
-use super::start::data_name;
 use super::state::{Best, State};
 use super::training::{Trained, Training, mixed};
 use super::{
-    Checkpoint, Context, EpochLine, FitError, Folder, Options, Recipe, Scores, Setup, Start, Stop, Subset,
-    Watch, device, evaluate, evaluate_at_image_size, memory, norms, sha256, write_atomic,
+    Checkpoint, EpochLine, FitError, Folder, Options, Recipe, Scores, Setup, Start, Stop, Subset, Watch,
+    evaluate, evaluate_at_image_size, sha256, write_atomic,
 };
-use crate::data::{Augment, Examples, Loader, LoaderOptions, Split, class_frequencies, fingerprint, open};
-use crate::graph::Network;
-use crate::loss::{ClassWeights, Loss, median_frequency};
-use crate::optimize::{Exact, Method, Schedule};
+use crate::data::{Loader, Split, open};
+use crate::optimize::Exact;
 use crate::plot::curves;
-
-/// libtorch does not tell its version through tch, which is bound to this one.
-const LIBTORCH: &str = "2.11, by tch 0.24";
-
-/// What a complete run came to; `result.json` holds it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Epochs done; fewer than asked for after an early stop.
-    pub epochs: usize,
-    /// The epoch whose weights were kept, from 1.
-    pub best_epoch: usize,
-    /// Its scores on the split that chose it; a segmenter's at the images' own sizes.
-    pub val: Scores,
-    /// Its scores on the test split, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<Scores>,
-    /// SHA-256 of `model.onnx`.
-    pub model_sha256: String,
-    /// Seconds of training and validation.
-    pub seconds: f64,
-}
 
 /// Trains to the end, or goes on with the run in `folder`.
 ///
@@ -70,160 +42,20 @@ pub fn fit(
     Ok(outcome)
 }
 
-/// Writes `result.json`, which says that the run is complete.
-pub(crate) fn write_result(folder: &Folder, result: &impl Serialize) -> Result<(), FitError> {
-    let path = folder.result();
-    write_atomic(&path, format!("{:#}\n", json(result, &path)?).as_bytes())
-}
-
-/// What `result.json` holds; `None` where the run is not complete.
-pub(crate) fn read_result<T: serde::de::DeserializeOwned>(folder: &Folder) -> Result<Option<T>, FitError> {
-    let path = folder.result();
-    match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FitError::file(&path)(error)),
-        // One of another version of the program is made anew.
-        Ok(text) => Ok(serde_json::from_str(&text).ok()),
-    }
-}
-
 /// A run that is ready to begin or to go on.
 pub struct Run<'a> {
-    options: &'a Options,
-    setup: &'a Setup,
-    folder: Folder,
-    start: Start,
-    train: Loader,
-    val: Loader,
-    data: Data,
-    teacher: Option<String>,
-    training: Training<'a>,
+    pub(super) options: &'a Options,
+    pub(super) setup: &'a Setup,
+    pub(super) folder: Folder,
+    pub(super) start: Start,
+    pub(super) train: Loader,
+    pub(super) val: Loader,
+    pub(super) data: Data,
+    pub(super) teacher: Option<String>,
+    pub(super) training: Training<'a>,
 }
 
-impl<'a> Run<'a> {
-    /// Reads data and model, checks that they fit, writes `run.json` or compares it, and loads the last checkpoint when a
-    /// run is resumed.
-    ///
-    /// # Errors
-    /// [`FitError`]; nothing was trained then.
-    pub fn open(
-        options: &'a Options,
-        setup: &'a Setup,
-        recipe: &dyn Recipe,
-        folder: &Path,
-        watch: &mut dyn Watch,
-    ) -> Result<Run<'a>, FitError> {
-        options.check()?;
-        let device = device(options.device.as_deref())?;
-        let train = Subset::first(open(&options.data, Split::Train)?, options.limit);
-        let val = match options.validate {
-            Split::Train => Arc::clone(&train),
-            split => Subset::first(open(&options.data, split)?, options.limit),
-        };
-        let classes = train.classes().len();
-        let grey = train.example(0)?.channels == 1;
-        let mut start = Start::new(&options.model, options.init.as_deref(), classes, grey, options.seed)?;
-        norms::set_momentum(&mut start.model, options.norm_momentum);
-        start.notes.iter().for_each(|note| watch.note(note));
-        let mut network = Network::new(&start.model, device)?;
-        check_fit(&network, train.as_ref(), &options.model, &data_name(&options.data))?;
-        if device == Device::Cpu {
-            memory::check(&start.model, options.batch)?;
-        }
-        if !options.freeze.is_empty() {
-            let frozen = network.freeze(&options.freeze)?;
-            watch.note(&format!("{frozen} of {} variables frozen", network.variables().len()));
-        }
-        let data = Data {
-            name: data_name(&options.data),
-            train_sha256: fingerprint(train.as_ref())?,
-            val_sha256: fingerprint(val.as_ref())?,
-            train_images: train.len(),
-            val_images: val.len(),
-            classes: train.classes().to_vec(),
-        };
-        let folder = Folder::create(folder)?;
-        let objective = recipe.describe()?;
-        let teacher = objective.get("teacher_sha256").and_then(|hash| hash.as_str()).map(str::to_string);
-        let record = Record {
-            program: format!("sedge-train {}", env!("CARGO_PKG_VERSION")),
-            commit: super::commit(),
-            libtorch: LIBTORCH.to_string(),
-            command: setup.command.clone(),
-            options: options.clone(),
-            objective,
-            model_sha256: start.sha256.clone(),
-            data: data.clone(),
-            device: format!("{device:?}"),
-            threads: tch::get_num_threads(),
-        };
-        record.keep(&folder, setup.resume)?;
-
-        let [_, height, width] = network.input();
-        let loader_options = LoaderOptions {
-            batch: options.batch,
-            height,
-            width,
-            rule: start.rule.clone(),
-            augment: options.augment.clone(),
-            seed: options.seed,
-            shuffle: true,
-            workers: setup.workers,
-            cache_bytes: setup.cache_bytes,
-            // A last batch of one image would break batch norms over single values.
-            drop_last: train.len() % options.batch == 1 && train.len() > options.batch,
-        };
-        let val_options = LoaderOptions {
-            augment: Augment::default(),
-            shuffle: false,
-            drop_last: false,
-            cache_bytes: setup.cache_bytes / 2,
-            ..loader_options.clone()
-        };
-        let loss = loss(options, train.as_ref(), network.classes(), device, watch)?;
-        let val = Loader::new(val, val_options.clone())?;
-        let last = folder.checkpoint("last");
-        let checkpoint = match setup.resume && last.exists() {
-            true => Some(Checkpoint::read(&last)?),
-            false => {
-                // Without augmentation: the statistics are those that the camera's pictures have.
-                let plain = LoaderOptions { seed: options.seed, shuffle: true, ..val_options };
-                let filled =
-                    norms::fill(&mut network, &start.model, &Loader::new(Arc::clone(&train), plain)?)?;
-                if filled > 0 {
-                    watch.note(&format!(
-                        "{filled} batch norms filled with the statistics of the training images"
-                    ));
-                }
-                None
-            }
-        };
-        let context = Context {
-            network: &network,
-            examples: &train,
-            data_sha256: &data.train_sha256,
-            loader: &loader_options,
-            device,
-            folder: folder.path(),
-            seed: options.seed,
-        };
-        let objective = recipe.objective(loss, &context, &mut |note| watch.note(note))?;
-        let train = Loader::new(train, loader_options)?;
-        let schedule = Schedule {
-            rate: options.rate.unwrap_or_else(|| usual_rate(options, &start)),
-            shape: options.schedule,
-            warmup_epochs: options.warmup_epochs,
-            epochs: options.epochs,
-            epoch_steps: train.batches(),
-        };
-        let mut training = Training::new(network, objective, options, schedule, device)?;
-        if let Some(checkpoint) = checkpoint {
-            training.load(&checkpoint)?;
-            watch.note(&format!("going on after epoch {}", training.state.epoch));
-        }
-        Ok(Run { options, setup, folder, start, train, val, data, teacher, training })
-    }
-
+impl Run<'_> {
     /// Trains the epochs that are left and scores the best one's weights, which are `model.onnx` then. The result is not
     /// written yet.
     ///
@@ -356,7 +188,8 @@ impl<'a> Run<'a> {
         let model_sha256 = self.write_model()?;
         let test = match open(&self.options.data, Split::Test) {
             Ok(examples) => {
-                let examples = Subset::first(examples, self.options.limit);
+                let Options { limit, leave_out, .. } = self.options;
+                let examples = Subset::of(examples, *limit, leave_out.as_deref())?;
                 Some(Loader::new(examples, self.val.options().clone())?)
             }
             Err(error) => {
@@ -380,79 +213,5 @@ impl<'a> Run<'a> {
             model_sha256,
             seconds: state.seconds,
         })
-    }
-}
-
-/// Network and data must be for the same task and classes.
-pub(super) fn check_fit(
-    network: &Network,
-    examples: &dyn Examples,
-    model: &str,
-    data: &str,
-) -> Result<(), FitError> {
-    check_output(network.is_segmenter(), network.classes(), examples, model, data)
-}
-
-/// The same for a network that gives so many channels of scores, for each pixel if it is a segmenter.
-pub(super) fn check_output(
-    is_segmenter: bool,
-    channels: usize,
-    examples: &dyn Examples,
-    model: &str,
-    data: &str,
-) -> Result<(), FitError> {
-    let (model, data) = (model.to_string(), data.to_string());
-    let is_masks = examples.task() == Task::Segmentation;
-    if is_segmenter != is_masks {
-        return Err(FitError::Task {
-            model,
-            network: if is_segmenter { "segmenter" } else { "classifier" },
-            data,
-            targets: if is_masks { "masks" } else { "a class for each image" },
-        });
-    }
-    let classes = examples.classes();
-    let is_binary = channels == 1 && classes.len() == 2;
-    if channels == classes.len() || is_binary {
-        return Ok(());
-    }
-    Err(FitError::Classes { model, channels, data, classes: classes.to_vec() })
-}
-
-/// The loss that the options describe, with class weights from the data where asked for.
-fn loss(
-    options: &Options,
-    examples: &dyn Examples,
-    channels: usize,
-    device: Device,
-    watch: &mut dyn Watch,
-) -> Result<Loss, FitError> {
-    let classes = examples.classes().len();
-    let weights = match &options.class_weights {
-        ClassWeights::Even => None,
-        ClassWeights::Given(weights) => Some(weights.clone()),
-        ClassWeights::Auto => {
-            let weights = median_frequency(&class_frequencies(examples)?);
-            watch.note(&format!("class weights from frequencies: {weights:.3?}"));
-            Some(weights)
-        }
-    };
-    let loss = Loss::parse(&options.loss)?
-        .with_ignore(examples.ignore())
-        .with_smoothing(options.label_smoothing)?
-        .with_weights(weights.as_deref(), device)?;
-    loss.check(channels, classes)?;
-    Ok(loss)
-}
-
-/// The learning rate where none is given: small for a quantized model, which is trained already and whose weights move in
-/// steps.
-fn usual_rate(options: &Options, start: &Start) -> f64 {
-    let quantized = start.model.graph.nodes.iter().any(|node| node.standard_op() == "DequantizeLinear");
-    match (options.optimizer, quantized) {
-        (Method::Sgd { .. }, false) => 1e-2,
-        (Method::Sgd { .. }, true) => 1e-3,
-        (_, false) => 1e-3,
-        (_, true) => 1e-5,
     }
 }

@@ -1,47 +1,75 @@
-//! The first examples of a split, for small runs.
+//! Some examples of a split: the first ones, or all but those that a list leaves out.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use sedge::onnx::Task;
 use sha2::Sha256;
 
+use super::FitError;
 use crate::data::{DataError, Example, Examples, Target};
 
-/// The first `count` examples of another split.
+/// Some examples of another split, in its order.
 pub struct Subset {
     examples: Arc<dyn Examples>,
-    count: usize,
+    /// Their places there.
+    kept: Vec<usize>,
 }
 
 impl Subset {
-    /// At most `count` examples, all of them where there is no limit.
-    pub fn first(examples: Arc<dyn Examples>, count: Option<usize>) -> Arc<dyn Examples> {
-        match count {
-            Some(count) if count < examples.len() => Arc::new(Subset { examples, count }),
-            _ => examples,
+    /// At most the first `limit` examples, without those that the file `leave_out` names.
+    ///
+    /// The file has an example's name on each line, as [`Examples::name`] and the doctor tell it; empty lines and those that
+    /// begin with `#` count for nothing, and so do names of other splits.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or nothing is left.
+    pub fn of(
+        examples: Arc<dyn Examples>,
+        limit: Option<usize>,
+        leave_out: Option<&Path>,
+    ) -> Result<Arc<dyn Examples>, FitError> {
+        let text = match leave_out {
+            Some(path) => std::fs::read_to_string(path).map_err(FitError::file(path))?,
+            None => String::new(),
+        };
+        let left_out: BTreeSet<&str> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let mut kept: Vec<usize> = (0..examples.len()).collect();
+        if !left_out.is_empty() {
+            kept.retain(|&index| !left_out.contains(examples.name(index).as_str()));
         }
+        kept.truncate(limit.unwrap_or(usize::MAX));
+        if kept.is_empty() {
+            return Err(FitError::Option("--leave-out leaves no example of a split".to_string()));
+        }
+        if kept.len() == examples.len() {
+            return Ok(examples);
+        }
+        Ok(Arc::new(Subset { examples, kept }))
     }
 }
 
 impl Examples for Subset {
     fn len(&self) -> usize {
-        self.count
+        self.kept.len()
     }
 
     fn name(&self, index: usize) -> String {
-        self.examples.name(index)
+        self.examples.name(self.kept[index])
     }
 
     fn example(&self, index: usize) -> Result<Example, DataError> {
-        self.examples.example(index)
+        self.examples.example(self.kept[index])
     }
 
     fn target(&self, index: usize) -> Result<Target, DataError> {
-        self.examples.target(index)
+        self.examples.target(self.kept[index])
     }
 
     fn hash(&self, index: usize, hash: &mut Sha256) -> Result<(), DataError> {
-        self.examples.hash(index, hash)
+        self.examples.hash(self.kept[index], hash)
     }
 
     fn classes(&self) -> &[String] {

@@ -22,6 +22,8 @@ pub struct TrialOptions {
     pub split: Split,
     /// On so many of its first examples.
     pub limit: Option<usize>,
+    /// Without those that this file names, a line each.
+    pub leave_out: Option<PathBuf>,
     /// Images at a time.
     pub batch: usize,
     /// Passes over each image; their mean probabilities count.
@@ -138,7 +140,7 @@ fn loader(body: &Body, rule: InputRule, data: &Path, options: &TrialOptions) -> 
         Body::Graph(network) => (network.input()[1], network.input()[2]),
         Body::Engine(session) => (session.input_shape()[2], session.input_shape()[3]),
     };
-    let examples = Subset::first(open(data, options.split)?, options.limit);
+    let examples = Subset::of(open(data, options.split)?, options.limit, options.leave_out.as_deref())?;
     let loader_options =
         LoaderOptions { cache_bytes: 0, ..LoaderOptions::plain(options.batch, width, height, rule) };
     Ok(Loader::new(examples, loader_options)?)
@@ -148,14 +150,14 @@ impl Body {
     fn check_classes(&self, model: &Model, loader: &Loader, data: &Path) -> Result<(), FitError> {
         let (examples, data) = (loader.examples().as_ref(), super::start::data_name(data));
         match self {
-            Body::Graph(network) => super::run::check_fit(network, examples, &model.origin, &data),
+            Body::Graph(network) => super::check::check_fit(network, examples, &model.origin, &data),
             Body::Engine(session) => {
                 let input = session.input_shape();
                 let blank = vec![0.0; input.iter().product()];
                 let logits = engine_logits(session, &blank)?.size();
                 let channels = logits.get(1).map_or(0, |&channels| channels as usize);
                 let is_segmenter = logits.len() == 4;
-                super::run::check_output(is_segmenter, channels, examples, &model.origin, &data)
+                super::check::check_output(is_segmenter, channels, examples, &model.origin, &data)
             }
         }
     }

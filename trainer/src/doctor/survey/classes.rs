@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sedge::onnx::Task;
 
-use super::{Item, Label, Picture, SPLITS, Survey, is_picture, listing, name};
+use super::{Item, Label, Picture, SPLITS, Survey, in_order, is_picture, listing, name};
 use crate::data::{self, Split};
 use crate::doctor::DoctorError;
 use crate::doctor::finding::{Kind, Trouble};
@@ -33,8 +33,7 @@ pub fn survey(folder: &Path, entries: &[PathBuf]) -> Result<Survey, DoctorError>
         return binary(survey, folder);
     } else {
         let folders: Vec<&PathBuf> = entries.iter().filter(|path| path.is_dir()).collect();
-        let splits: Vec<&PathBuf> =
-            folders.iter().copied().filter(|path| SPLITS.contains(&name(path).as_str())).collect();
+        let splits = in_order(folders.iter().copied().filter(|path| SPLITS.contains(&name(path).as_str())));
         if folders.is_empty() {
             return Err(DoctorError::Unknown(folder.to_owned()));
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sedge::dataset::{Dataset, DatasetError};
 use sedge::onnx::Task;
 
-use super::{Item, Label, Picture, SPLITS, Survey, is_picture, listing, name};
+use super::{Item, Label, Picture, SPLITS, Survey, in_order, is_picture, listing, name};
 use crate::doctor::DoctorError;
 use crate::doctor::finding::{Kind, Trouble};
 
@@ -31,9 +31,7 @@ pub fn survey(folder: &Path, folders: &[&PathBuf]) -> Result<Survey, DoctorError
     let is_split = |path: &Path| {
         path.join("images").is_dir() || path.join("masks").is_dir() || SPLITS.contains(&name(path).as_str())
     };
-    let mut splits: Vec<&PathBuf> = folders.iter().copied().filter(|path| is_split(path)).collect();
-    let order = |path: &PathBuf| SPLITS.iter().position(|split| *split == name(path)).unwrap_or(SPLITS.len());
-    splits.sort_by_key(|path| order(path));
+    let splits = in_order(folders.iter().copied().filter(|path| is_split(path)));
     if splits.is_empty() {
         return Err(DoctorError::Unknown(folder.to_owned()));
     }

@@ -19,6 +19,13 @@ use crate::data::{Example, Examples};
 /// The names of splits that training asks for.
 const SPLITS: [&str; 3] = ["train", "val", "test"];
 
+/// The folders of splits in the order of [`SPLITS`], others after them: what is found twice is told of the later one.
+fn in_order<'a>(splits: impl Iterator<Item = &'a PathBuf>) -> Vec<&'a PathBuf> {
+    let mut splits: Vec<&PathBuf> = splits.collect();
+    splits.sort_by_key(|path| SPLITS.iter().position(|split| *split == name(path)).unwrap_or(SPLITS.len()));
+    splits
+}
+
 /// Where a picture's bytes are.
 pub enum Picture {
     /// An encoded picture in a file of its own.

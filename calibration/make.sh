@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the pictures in calibration/voc from a folder of data sets: calibration/make.sh DATA_FOLDER
+# Makes the pictures in calibration/ from a folder of data sets: calibration/make.sh DATA_FOLDER
 #
 # DATA_FOLDER holds feral_cat/, ccp6/, photos/ and clips/ (README.md names their origins). Needs ffmpeg. The pictures
 # are chosen by fixed numbers and times, so the same sources and the same ffmpeg give the same bytes.
@@ -10,9 +10,13 @@ if [ $# -ne 1 ] || [ ! -d "$1" ]; then
     exit 2
 fi
 data=$1
-out=$(dirname "$0")/voc
-mkdir -p "$out"
-rm -f "$out"/*.jpg
+
+# into FOLDER: what follows goes there.
+into() {
+    out=$(dirname "$0")/$1
+    mkdir -p "$out"
+    rm -f "$out"/*.jpg
+}
 
 # picture NAME FILE [SECOND]: one picture, longest side 320 at most, JPEG quality of about 88.
 picture() {
@@ -34,6 +38,7 @@ sample() {
     done
 }
 
+into voc
 sample cat "$data/feral_cat/train/images" 8
 sample people "$data/ccp6/train/images" 8
 for name in parrot owl cat grace_hopper dog_segmentation; do
@@ -49,3 +54,6 @@ done
 for second in 56 76 126; do
     picture "room-$second" "$data/clips/one-by-one-person-detection.mp4" "$second"
 done
+
+into feral_cat
+sample cat "$data/feral_cat/train/images" 32

@@ -346,9 +346,8 @@ mod tests {
             ("ftp://shelf/clip.mp4", false),
             ("clip.mp4", false),
         ];
-        report(cases.iter().filter_map(|&(address, want)| {
-            (is_live(address) != want).then(|| format!("{address}: {}", is_live(address)))
-        }));
+        let wrong = cases.iter().filter(|(address, want)| is_live(address) != *want);
+        report(wrong.map(|(address, want)| format!("{address}: live should be {want}")));
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub struct Args {
     /// Leave out the factor T^2
     #[arg(long)]
     no_t_squared: bool,
-    /// Keep the teacher's logits in a folder (by default logits/ in the run's), so that it runs once, or twice
-    /// where images are mirrored; where the augmentation moves them otherwise it runs in every step all the same
+    /// Keep the teacher's logits in a folder (by default logits/ in the run's), so that it runs once; where the
+    /// augmentation moves images, a segmenter's logits move with them (a classifier runs in every step all the same)
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     cache_logits: Option<Option<PathBuf>>,
     /// Inner tensors to match by their squared distance, after a learned 1x1 convolution where channels differ; may be given

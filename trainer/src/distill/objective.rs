@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, TchError, Tensor};
 
-use super::cache::{Logits, views};
+use super::cache::Logits;
 use super::features::{Match, Pair};
 use super::teacher::Teacher;
 use crate::data::{Augment, Batch};
@@ -99,9 +99,13 @@ impl Distillation {
         let augment = &context.loader.augment;
         if !self.matches.is_empty() {
             note("the teacher runs live: --match needs its inner tensors, which are not cached");
-        } else if let Some(views) = views(augment) {
-            if !(Augment { flip: 0.0, ..augment.clone() }).is_none() {
-                note("the teacher's cached logits are those of the images before colour changes");
+        } else if !context.network.is_segmenter() && !keeps_places(augment) {
+            note(
+                "the teacher runs live: the augmentation moves images, and there are no maps to move with them",
+            );
+        } else {
+            if !augment.is_none() {
+                note("the teacher's cached logits are those of the unchanged images, moved as those are");
             }
             let size = [context.loader.height as i64, context.loader.width as i64];
             let classes = context.network.classes() as i64;
@@ -110,12 +114,24 @@ impl Distillation {
                 false => (vec![1, classes], None),
             };
             let resize = |logits: &Tensor| resized(logits, size.as_ref().map(<[i64; 2]>::as_slice));
-            return Ok(Source::Cached(Logits::open(folder, &teacher, context, shape, views, resize, note)?));
-        } else {
-            note("the teacher runs live: the augmentation moves images, and cached logits would not");
+            return Ok(Source::Cached(Logits::open(folder, &teacher, context, shape, resize, note)?));
         }
         Ok(Source::Live(Box::new(teacher)))
     }
+}
+
+/// Whether augmentation leaves every pixel at its place.
+fn keeps_places(augment: &Augment) -> bool {
+    let places = Augment {
+        brightness: 0.0,
+        contrast: 0.0,
+        saturation: 0.0,
+        hue: 0.0,
+        noise: 0.0,
+        blur: 0.0,
+        ..augment.clone()
+    };
+    places.is_none()
 }
 
 enum Source {

@@ -33,15 +33,15 @@ impl Canvas {
         Canvas { width, height, channels: color.channels(), order, ..Canvas::default() }
     }
 
-    /// Changes an image and, where there is one, its mask, whose pixels beside the image get the ignore label; tells whether
-    /// left and right were swapped.
+    /// Changes an image and, where there is one, its mask, whose pixels beside the image get the ignore label; gives
+    /// [`Batch::moves`](crate::data::Batch::moves) of the example.
     pub(in crate::data) fn change(
         &mut self,
         augment: &Augment,
         draws: &mut Draws,
         pixels: &[u8],
         mask: Option<(&[u8], Option<u8>)>,
-    ) -> bool {
+    ) -> Option<[[f64; 3]; 2]> {
         let Canvas { width, height, channels, order, .. } = *self;
         let warp = Warp::draw(augment, draws, width, height);
         self.mask.clear();
@@ -64,6 +64,6 @@ impl Canvas {
         self.pixels.clear();
         // The cast goes to the nearest end of 0..=255.
         self.pixels.extend(values.iter().map(|value| value.round() as u8));
-        warp.mirrored
+        (!warp.is_identity()).then_some(warp.matrix)
     }
 }

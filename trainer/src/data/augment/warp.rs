@@ -7,9 +7,7 @@ use crate::data::Draws;
 /// centers of pixels, which lie at halves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Warp {
-    matrix: [[f64; 3]; 2],
-    /// Whether left and right are swapped.
-    pub(super) mirrored: bool,
+    pub(super) matrix: [[f64; 3]; 2],
 }
 
 impl Warp {
@@ -42,7 +40,7 @@ impl Warp {
             let moved = a * (0.5 - middle[0]) + b * (0.5 - middle[1]);
             [a, b, moved + middle[axis] + shifts[axis]]
         };
-        Warp { matrix: [row(0), row(1)], mirrored: mirrors[0] < 0.0 }
+        Warp { matrix: [row(0), row(1)] }
     }
 
     pub(super) fn is_identity(&self) -> bool {

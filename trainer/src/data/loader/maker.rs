@@ -47,8 +47,8 @@ impl Maker {
     ) -> Result<Option<Batch>, DataError> {
         self.images.clear();
         self.targets.clear();
-        let mut mirrored = vec![false; indices.len()];
-        for (&index, mirrored) in indices.iter().zip(&mut mirrored) {
+        let mut moves = vec![None; indices.len()];
+        for (&index, moved) in indices.iter().zip(&mut moves) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
@@ -64,7 +64,7 @@ impl Maker {
                 Goal::Mask(mask) => Some((&mask[..], shared.examples.ignore())),
             };
             let mut canvas = std::mem::take(&mut self.canvas);
-            *mirrored = canvas.change(augment, &mut shared.draws(epoch, index), &example.pixels, mask);
+            *moved = canvas.change(augment, &mut shared.draws(epoch, index), &example.pixels, mask);
             match &example.goal {
                 Goal::Class(class) => self.push(&canvas.pixels, &Goal::Class(*class)),
                 Goal::Mask(_) => {
@@ -83,7 +83,7 @@ impl Maker {
             Task::Classification => targets,
             Task::Segmentation => targets.f_view([count, height, width])?,
         };
-        Ok(Some(Batch { images, targets, indices: indices.to_vec(), mirrored }))
+        Ok(Some(Batch { images, targets, indices: indices.to_vec(), moves }))
     }
 
     fn push(&mut self, pixels: &[u8], goal: &Goal) {

@@ -72,8 +72,9 @@ pub struct Batch {
     pub targets: Tensor,
     /// Which examples these are.
     pub indices: Vec<usize>,
-    /// Which of them have left and right swapped.
-    pub mirrored: Vec<bool>,
+    /// Where the pixels of each come from in the example at the input's size: `x` and `y` as the products of two rows with
+    /// (column, row, 1), for centers of pixels, which lie at halves. `None` where every pixel kept its place.
+    pub moves: Vec<Option<[[f64; 3]; 2]>>,
 }
 
 /// Makes the batches of each epoch. The same seed, epoch and options give the same batches to the bit, whatever the number

@@ -28,10 +28,10 @@ pub struct Taken {
 
 /// Replaces weights of `model`, whose input has a fixed shape, by those of `source`.
 ///
-/// First every tensor of the same name and shape. Where there is none, or only without the norms, layers by their place: `source` is folded, and
-/// a layer takes the weights of the one layer in the source that is reached from the image through the same operators
-/// and layers of the same shapes; strides and dilations may differ. A norm after such a layer becomes an identity
-/// that adds the source's bias: gamma 1, beta the bias, mean 0, variance 1 - epsilon.
+/// First every tensor of the same name and shape. Where there is none, or the source's norms are folded away, layers by
+/// their place: `source` is folded, and a layer takes the weights of the one layer in the source that is reached from the
+/// image through the same operators and layers of the same shapes; strides and dilations may differ. A norm after such a
+/// layer becomes an identity that adds the source's bias: gamma 1, beta the bias, mean 0, variance 1 - epsilon.
 ///
 /// # Errors
 /// [`ZooError::NothingTaken`], or what is wrong with `source`.

@@ -1,6 +1,6 @@
 //! Every finding of the doctor in a data set that has it, and none in one that is sound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -570,6 +570,25 @@ fn what_an_earlier_split_has_too_can_be_left_out() {
             assert_eq!(left.len(), all.len() - of_split, "{name}, {}", split.name());
             assert!((0..left.len()).all(|index| !leaks.contains(&left.name(index).as_str())), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_limit_spreads_over_a_split_that_is_sorted_by_class() {
+    let folder = tempfile::tempdir().unwrap();
+    sound_classes().write(folder.path());
+    let all = open(folder.path(), Split::Train).unwrap();
+    let names: Vec<String> = (0..all.len()).map(|index| all.name(index)).collect();
+    for limit in 1..=all.len() + 1 {
+        let some = Subset::of(all.clone(), Some(limit), None).unwrap();
+        let kept: Vec<usize> = (0..some.len())
+            .map(|index| names.iter().position(|name| *name == some.name(index)).unwrap())
+            .collect();
+        assert_eq!(kept.len(), limit.min(all.len()));
+        assert!(kept.is_sorted_by(|a, b| a < b), "{kept:?}");
+        let classes: BTreeSet<&str> =
+            kept.iter().map(|&index| names[index].split('/').nth(1).unwrap()).collect();
+        assert_eq!(classes.len(), limit.min(all.classes().len()), "{limit}: {kept:?}");
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Args {
     /// Which part of it
     #[arg(long, default_value = "test", value_name = "SPLIT")]
     split: Split,
-    /// Use only the first N examples
+    /// Use only N examples, evenly spread over the split
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Leave out the examples that this file names, one a line, such as doctor --leaks writes

@@ -78,7 +78,7 @@ pub struct TrainingArgs {
     /// Split that chooses the best epoch
     #[arg(long, default_value = "val", value_name = "SPLIT")]
     validate: Split,
-    /// Use only the first N examples of each split
+    /// Use only N examples of each split, evenly spread over it
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Leave out the examples that this file names, one a line, such as doctor --leaks writes

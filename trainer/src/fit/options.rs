@@ -20,7 +20,7 @@ pub struct Options {
     pub data: PathBuf,
     /// The split that chooses the best epoch.
     pub validate: Split,
-    /// Use so many examples of each split, the first ones.
+    /// Use so many examples of each split, evenly spread over it.
     pub limit: Option<usize>,
     /// Names of examples that are not used, a line each.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Some examples of a split: the first ones, or all but those that a list leaves out.
+//! Some examples of a split: a number of them, or all but those that a list leaves out.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +18,8 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// At most the first `limit` examples, without those that the file `leave_out` names.
+    /// At most `limit` examples, evenly spread over those that the file `leave_out` does not name, so that the classes of a
+    /// split that is sorted by class keep their shares.
     ///
     /// The file has an example's name on each line, as [`Examples::name`] and the doctor tell it; empty lines and those that
     /// begin with `#` count for nothing, and so do names of other splits.
@@ -40,7 +41,9 @@ impl Subset {
         if !left_out.is_empty() {
             kept.retain(|&index| !left_out.contains(examples.name(index).as_str()));
         }
-        kept.truncate(limit.unwrap_or(usize::MAX));
+        if let Some(limit) = limit.filter(|&limit| limit < kept.len()) {
+            kept = (0..limit).map(|index| kept[index * kept.len() / limit]).collect();
+        }
         if kept.is_empty() {
             return Err(FitError::Option("--leave-out leaves no example of a split".to_string()));
         }

@@ -20,7 +20,7 @@ use crate::plot::gray_png;
 pub struct TrialOptions {
     /// On which split.
     pub split: Split,
-    /// On so many of its first examples.
+    /// On so many of its examples, evenly spread over it.
     pub limit: Option<usize>,
     /// Without those that this file names, a line each.
     pub leave_out: Option<PathBuf>,

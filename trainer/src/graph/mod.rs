@@ -19,6 +19,7 @@ mod error;
 mod execute;
 mod grid;
 mod logits;
+mod memory_order;
 mod model;
 mod network;
 mod operators;

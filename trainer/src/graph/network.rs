@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::execute::run;
 use super::grid::Grid;
 use super::logits::logits_of;
+use super::memory_order::channels_last;
 use super::pattern::fits;
 use super::plan::{Plan, Schedule, hoist_constants, variables};
 use super::value::Value;
@@ -189,7 +190,7 @@ impl Network {
         if shape.len() != 4 || shape[1..] != expected || shape[0] < 1 {
             return Err(GraphError::Images { model: self.model.origin.clone(), shape, input: self.input });
         }
-        let images = images.f_to_device(self.device)?.f_to_kind(self.kind)?;
+        let images = channels_last(&images.f_to_device(self.device)?.f_to_kind(self.kind)?)?;
         run(self, schedule, &images, mode)
     }
 }

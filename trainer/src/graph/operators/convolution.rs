@@ -7,6 +7,7 @@ use super::Table;
 use super::call::{Call, one};
 use super::window::{Window, pad};
 use crate::graph::error::{Fault, failed};
+use crate::graph::memory_order::channels_last;
 use crate::graph::value::Value;
 
 pub(super) const TABLE: Table = &[("Conv", conv), ("ConvTranspose", conv_transpose)];
@@ -102,5 +103,6 @@ fn conv_transpose(call: &Call) -> Result<Vec<Value>, Fault> {
         }
         y = y.f_narrow(axis as i64 + 2, begin, output)?;
     }
-    one(x.like(y))
+    // A part with gaps between its rows would slow down what follows, batch norms above all.
+    one(x.like(if rank == 2 { channels_last(&y)? } else { y.f_contiguous()? }))
 }

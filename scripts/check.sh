@@ -22,3 +22,4 @@ stage doc env RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
 stage deny cargo deny check bans licenses sources
 stage advisories advisories
 stage profile python3 scripts/profile.py
+stage "table of results" python3 scripts/results_table.py --check

@@ -55,4 +55,5 @@ while IFS='|' read -r name command; do
         failed=1
     fi
 done <trainer/results/experiments
+python3 scripts/results_table.py
 exit $failed

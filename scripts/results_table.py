@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Writes trainer/results/README.md from what the runs under trainer/results/runs say of themselves.
+
+With --check it writes nothing and ends with 1 if the file is not what it would write.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent.parent / "trainer" / "results"
+PAGE = RESULTS / "README.md"
+HEAD = """\
+# Results
+
+`make results` writes this page from [runs/](runs/), each run's `run.json` (what repeats it) and `result.json` (what it came to).
+The commands are in [experiments](experiments). Scores are of the test split, in percent: mean IoU and pixel accuracy of a
+segmenter, accuracy of a classifier. A control is the same student, seed and budget without its teacher. Times are of two shared
+cores, often with another run beside, and only say how long to wait.
+
+| experiment | data, pictures to train with | epochs | score | pixel accuracy | control | teacher | minutes | commit |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def score(scores):
+    """Mean IoU of a segmenter, accuracy of a classifier."""
+    value = scores.get("mean_iou", scores["accuracy"])
+    return f"{100 * value:.2f}"
+
+
+def row(name):
+    """The table's line of one run."""
+    run, result = (json.loads((RESULTS / "runs" / name / file).read_text()) for file in ("run.json", "result.json"))
+    test = result["test"]
+    others = [(result.get(key) or {}).get("test") for key in ("control", "teacher")]
+    seconds = result["seconds"] + (result.get("control") or {}).get("seconds", 0)
+    cells = [
+        f"`{name}`",
+        f"{run['data']['name']}, {run['data']['train_images']}",
+        str(result["epochs"]),
+        score(test),
+        f"{100 * test['accuracy']:.2f}" if "mean_iou" in test else "",
+        *(score(other) if other else "" for other in others),
+        f"{seconds / 60:.0f}",
+        run["commit"],
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def names():
+    """The experiments that have a result, in the order of their list."""
+    for line in (RESULTS / "experiments").read_text().splitlines():
+        name = line.split("|")[0].strip()
+        if name and not name.startswith("#") and (RESULTS / "runs" / name / "result.json").exists():
+            yield name
+
+
+def main():
+    """Writes or checks the page."""
+    page = HEAD + "".join(row(name) for name in names())
+    if sys.argv[1:] == ["--check"]:
+        if page != PAGE.read_text():
+            sys.exit(f"{PAGE.name} is not what its runs say: run scripts/results_table.py")
+    else:
+        PAGE.write_text(page)
+
+
+if __name__ == "__main__":
+    main()

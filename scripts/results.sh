@@ -27,6 +27,28 @@ wanted() {
     return 1
 }
 
+# Runs one experiment into the folder $1 and keeps what it says: `convert` is sedge's, everything else the trainer's.
+trained() {
+    local run=$1 command=$2 resume=
+    case $command in
+        ' convert '*)
+            mkdir -p "$run"
+            # shellcheck disable=SC2086
+            target/release/sedge ${command%%&&*} -o "$run/model.onnx" </dev/null || return 1
+            # shellcheck disable=SC2086
+            "$program" ${command#*&&} --model "$run/model.onnx" --json </dev/null >"$run/result.json" || return 1
+            printf '{"command": "%s", "bytes": %d}\n' "${command# }" "$(stat -c %s "$run/model.onnx")" >"$run/run.json"
+            ;;
+        *)
+            [ ! -e "$run/run.json" ] || resume=--resume
+            # shellcheck disable=SC2086
+            "$program" $command --out "$run" $resume </dev/null || return 1
+            ;;
+    esac
+    mkdir -p "$kept"
+    cp "$run"/run.json "$run"/result.json "$kept"/
+}
+
 failed=0
 while IFS='|' read -r name command; do
     name=${name//[[:space:]]/}
@@ -42,13 +64,8 @@ while IFS='|' read -r name command; do
     command=${command//'$DATA'/target/data}
     command=${command//'$PRETRAINED'/target/pretrained}
     command=${command//'$RUNS'/$work}
-    say "== $name: sedge-train $command"
-    resume=
-    [ ! -d "$run" ] || resume=--resume
-    # shellcheck disable=SC2086
-    if "$program" $command --out "$run" $resume </dev/null; then
-        mkdir -p "$kept"
-        cp "$run"/run.json "$run"/result.json "$kept"/
+    say "== $name: $command"
+    if trained "$run" "$command"; then
         say "== $name: done in $((SECONDS - start)) s"
     else
         say "== $name: FAILED; its folder is $run"

@@ -21,6 +21,14 @@ cores, often with another run beside, and only say how long to wait.
 | experiment | data, pictures to train with | epochs | score | pixel accuracy | control | teacher | minutes | commit |
 |---|---|---|---|---|---|---|---|---|
 """
+INT8 = """
+## In int8
+
+The same scores of what `sedge convert` made of a run's model, by the integer engine.
+
+| model | int8 | float | difference | teacher | MB |
+|---|---|---|---|---|---|
+"""
 
 
 def score(scores):
@@ -29,13 +37,23 @@ def score(scores):
     return f"{100 * value:.2f}"
 
 
-def row(name):
-    """The table's line of one run."""
-    run, result = (json.loads((RESULTS / "runs" / name / file).read_text()) for file in ("run.json", "result.json"))
+def said(name):
+    """What a run's two files hold."""
+    return (json.loads((RESULTS / "runs" / name / file).read_text()) for file in ("run.json", "result.json"))
+
+
+def line(*cells):
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |\n"
+
+
+def trained(name):
+    """The table's line of a training."""
+    run, result = said(name)
     test = result["test"]
     others = [(result.get(key) or {}).get("test") for key in ("control", "teacher")]
     seconds = result["seconds"] + (result.get("control") or {}).get("seconds", 0)
-    cells = [
+    return line(
         f"`{name}`",
         f"{run['data']['name']}, {run['data']['train_images']}",
         str(result["epochs"]),
@@ -44,8 +62,21 @@ def row(name):
         *(score(other) if other else "" for other in others),
         f"{seconds / 60:.0f}",
         run["commit"],
-    ]
-    return f"| {' | '.join(cells)} |\n"
+    )
+
+
+def converted(name):
+    """The table's line of a conversion to int8; the run that it began with has its name without the end."""
+    run, result = said(name)
+    parent = name.removesuffix("-int8")
+    if not (RESULTS / "runs" / parent / "result.json").exists():
+        sys.exit(f"{name} is there without {parent}")
+    _, start = said(parent)
+    floats = start["test"]
+    points = f"{float(score(result['scores'])) - float(score(floats)):+.2f}"
+    teacher = start.get("teacher", {}).get("test")
+    cells = (score(result["scores"]), score(floats), points, score(teacher) if teacher else "")
+    return line(f"`{name}`", *cells, f"{run['bytes'] / 1e6:.2f}")
 
 
 def names():
@@ -58,7 +89,10 @@ def names():
 
 def main():
     """Writes or checks the page."""
-    page = HEAD + "".join(row(name) for name in names())
+    int8 = [name for name in names() if name.endswith("-int8")]
+    page = HEAD + "".join(trained(name) for name in names() if name not in int8)
+    if int8:
+        page += INT8 + "".join(converted(name) for name in int8)
     if sys.argv[1:] == ["--check"]:
         if page != PAGE.read_text():
             sys.exit(f"{PAGE.name} is not what its runs say: run scripts/results_table.py")

@@ -19,7 +19,7 @@ device: ## Builds the program for 64-bit ARM boards: target/device/sedge
 deb: ## Makes Debian packages for ARM boards and PCs: target/deb/
 	@scripts/deb.sh
 
-trainer: ## Builds the trainer, target/trainer/release/sedge-train; installs libtorch (4.7 GB) where it is missing
+trainer: ## Builds the trainer, target/release/sedge-train; installs libtorch (4.7 GB) where it is missing
 	@scripts/trainer.sh
 
 systemd: ## Installs the package on an emulated PC with systemd and checks what the service promises there

@@ -8,7 +8,7 @@ set -eu
 
 : "${SEDGE_DATA:?name the folder that holds the data sets (feral_cat, ccp6, mnist, cifar10)}"
 : "${SEDGE_PRETRAINED:?name the folder that holds the float models to start from}"
-program=${SEDGE_TRAIN:-target/trainer/release/sedge-train}
+program=${SEDGE_TRAIN:-target/release/sedge-train}
 [ -x "$program" ] || scripts/trainer.sh
 [ -x target/release/sedge ] || cargo build --release --quiet
 work=target/results
@@ -49,6 +49,14 @@ trained() {
     cp "$run"/run.json "$run"/result.json "$kept"/
 }
 
+# The runs that a command begins with must be complete.
+ready() {
+    local needed
+    for needed in $(grep -o '\$RUNS/[^/ ]*/model.onnx' <<<"$1" | cut -d/ -f2); do
+        [ -e "trainer/results/runs/$needed/result.json" ] || { say "== $name: waits for $needed"; return 1; }
+    done
+}
+
 failed=0
 while IFS='|' read -r name command; do
     name=${name//[[:space:]]/}
@@ -59,6 +67,7 @@ while IFS='|' read -r name command; do
         say "== $name: done before"
         continue
     fi
+    ready "$command" || { failed=1; continue; }
     run=$work/$name start=$SECONDS
     # The experiments' own variables: data, pretrained models, other runs.
     command=${command//'$DATA'/target/data}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the trainer, target/trainer/release/sedge-train: installs libtorch (torch from PyPI, 4.7 GB) into trainer/.venv
-# first where it is missing. Arguments go to cargo in place of `build`, for example `scripts/trainer.sh test`.
+# Builds the trainer, target/release/sedge-train: installs libtorch (torch from PyPI, 4.7 GB) into trainer/.venv
+# first where it is missing. Arguments go to cargo in place of `build`, for example `scripts/trainer.sh test`. It shares the
+# root's target folder: the inference library, minutes of building, is the same there.
 set -eu
 . "$(dirname "$0")/env.sh"
 
@@ -14,7 +15,7 @@ if ! cmp -s trainer/requirements.txt trainer/.venv/installed; then
     cp trainer/requirements.txt trainer/.venv/installed
 fi
 PATH=$PWD/trainer/.venv/bin:$PATH
-export PATH LIBTORCH_USE_PYTORCH=1 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/trainer}
+export PATH LIBTORCH_USE_PYTORCH=1 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 SEDGE_PYTHON=$PWD/trainer/.venv/bin/python
 export SEDGE_PYTHON
 cd trainer

@@ -94,7 +94,7 @@ impl CardArgs {
     /// Reads a model file and all that is known about it.
     #[cfg(feature = "host")]
     pub fn load(&self, path: &Path) -> anyhow::Result<(Model, Card)> {
-        self.complete(Model::read(path)?, card_beside(path))
+        self.complete(Model::read(path)?, Card::file_beside(path))
     }
 
     /// Fixes the model's input shape and puts its card together: options first, then `--card` or the file beside the
@@ -150,12 +150,6 @@ impl CardArgs {
         rule.check()?;
         Ok(Some(rule))
     }
-}
-
-/// `model.card.json` beside `model.onnx`, where there is one.
-fn card_beside(model: &Path) -> Option<PathBuf> {
-    let path = model.with_extension("card.json");
-    path.exists().then_some(path)
 }
 
 fn read_names(path: &Path) -> anyhow::Result<Vec<String>> {

@@ -103,10 +103,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut trained = blueprint.trained();
     if let Some(path) = &args.init {
         let bytes = std::fs::read(path).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
-        let taken = transfer::transfer(&mut model, &Model::from_bytes(&path.display().to_string(), &bytes)?)?;
+        let source = Model::from_bytes(&path.display().to_string(), &bytes)?;
+        let taken = transfer::transfer(&mut model, &source)?;
         let mut card = Card::of(&model)?;
         if let Some(provenance) = &mut card.provenance {
             let hash = Sha256::digest(&bytes);
+            provenance.license = Card::of_file(&source, path)?.provenance.and_then(|theirs| theirs.license);
             provenance.parent_sha256 = Some(hash.iter().map(|byte| format!("{byte:02x}")).collect());
         }
         card.store(&mut model);

@@ -25,7 +25,7 @@ pub enum Task {
 }
 
 /// Where a model came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Provenance {
     /// Who made the weights, and where they were published.
@@ -46,6 +46,9 @@ pub struct Provenance {
     /// SHA-256 of the model file that it was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_sha256: Option<String>,
+    /// What its training measured, in percent, e.g. `test mean IoU`: of these weights, before any quantization after it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub scores: BTreeMap<String, f64>,
 }
 
 /// How a model was quantized.
@@ -140,6 +143,24 @@ impl Card {
         };
         card.check(&model.origin)?;
         Ok(card)
+    }
+
+    /// `MODEL.card.json` beside `MODEL.onnx`, where there is one.
+    pub fn file_beside(model: &Path) -> Option<PathBuf> {
+        let path = model.with_extension("card.json");
+        path.exists().then_some(path)
+    }
+
+    /// The card of `model`, which was read from `path`: what the card beside the file says, and else the one inside.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn of_file(model: &Model, path: &Path) -> Result<Card, CardError> {
+        let inside = Card::of(model)?;
+        Ok(match Card::file_beside(path) {
+            Some(beside) => Card::read(&beside)?.or(inside),
+            None => inside,
+        })
     }
 
     /// Reads a card from a JSON file with the fields of [`Card`].

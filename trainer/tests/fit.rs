@@ -10,7 +10,8 @@ use fit_shapes::{CLASSIFIER, SEGMENTER, classes, column, json, masks, options, s
 use sedge::onnx::{Card, Model};
 use sedge_train::data::Split;
 use sedge_train::fit::{
-    EpochLine, FitError, Options, Outcome, Runner, Silent, Stop, Supervised, Trial, TrialOptions, Watch, fit,
+    EpochLine, FitError, Options, Outcome, Runner, Scores, Silent, Stop, Supervised, Trial, TrialOptions,
+    Watch, fit,
 };
 use sedge_train::loss::ClassWeights;
 use sedge_train::optimize::Groups;
@@ -85,6 +86,10 @@ fn eight_images_are_learnt_by_heart() {
     let hash = record["data"]["train_sha256"].as_str().unwrap();
     assert_eq!(provenance.data.unwrap(), format!("shapes, training split sha256:{hash}"));
     assert!(provenance.seed == Some(0) && provenance.commit.is_some() && provenance.parent_sha256.is_none());
+    let scores = [("test", outcome.test.as_ref().unwrap()), ("val", &outcome.val)];
+    let percent = |scores: &Scores| (1e4 * scores.mean_iou.unwrap()).round() / 100.0;
+    let expected = scores.map(|(split, scores)| (format!("{split} mean IoU"), percent(scores)));
+    assert!(provenance.scores.into_iter().eq(expected));
     for source in ["model.onnx", "", "checkpoints/best.ckpt"] {
         let tried = Trial::run(&out.join(source), &data, &trial(Split::Train)).unwrap();
         assert_eq!((tried.runner, &tried.scores), (Runner::Graph, &outcome.val), "{source}");
@@ -160,6 +165,8 @@ fn folded_weights_train_and_fill_the_norms_that_take_them() {
         }
     }
     let folded = folder.path().join("folded.onnx");
+    let card = r#"{"provenance": {"license": "CC0-1.0"}}"#;
+    fs::write(folder.path().join("folded.card.json"), card).unwrap();
     model.write(&folded).unwrap();
 
     // Without norms the model trains on as it is.
@@ -172,6 +179,9 @@ fn folded_weights_train_and_fill_the_norms_that_take_them() {
     let into = Options { init: Some(folded.clone()), rate: Some(1e-9), ..options(SEGMENTER, &data, 1) };
     let out = folder.path().join("into");
     let outcome = run(&into, &out).unwrap();
+    let provenance = Card::of(&Model::read(&out.join("model.onnx")).unwrap()).unwrap().provenance.unwrap();
+    assert_eq!(provenance.license.as_deref(), Some("CC0-1.0"));
+    assert!(provenance.source.unwrap().ends_with(", begun with folded.onnx"));
     let (before, after) = (trained.val.loss.unwrap(), outcome.val.loss.unwrap());
     assert!((after - before).abs() < 0.25 * before + 0.02, "{after} from {before}");
     let (last, taken) = (*column(&first, "loss").last().unwrap(), column(&out, "loss")[0]);

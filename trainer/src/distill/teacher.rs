@@ -42,7 +42,7 @@ impl Teacher {
     /// When the file is wrong, or its classes are not the data's.
     pub fn open(path: &Path, context: &Context<'_>, note: &mut dyn FnMut(&str)) -> Result<Teacher, FitError> {
         let (model, sha256) = read_model(path)?;
-        let card = Card::of(&model)?;
+        let card = Card::of_file(&model, path)?;
         let network = Network::new(&model, context.device)?;
         let classes = context.examples.classes();
         let told = |network: &Network| if network.is_segmenter() { "segmenter" } else { "classifier" };

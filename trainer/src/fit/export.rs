@@ -3,8 +3,8 @@
 use sedge::mask::classes_from_names;
 use sedge::onnx::{Card, Model, Provenance, Task};
 
-use super::{Start, commit};
-use crate::data::Examples;
+use super::{Scores, Start, commit};
+use crate::data::{Examples, Split};
 
 /// Where the data of a card came from.
 pub(super) struct Origin<'a> {
@@ -26,6 +26,7 @@ pub(super) fn with_card(
     start: &Start,
     examples: &dyn Examples,
     origin: &Origin<'_>,
+    scores: &[(Split, Scores)],
 ) -> Model {
     let names = examples.classes();
     let before = &start.card;
@@ -39,14 +40,20 @@ pub(super) fn with_card(
         Task::Classification => card.labels = names.to_vec(),
     }
     let parent = before.provenance.clone().unwrap_or_default();
+    let init = start.init.as_ref().map(|init| format!(", begun with {init}")).unwrap_or_default();
     let teacher = origin.teacher.as_ref().map(|teacher| format!(", teacher {teacher}")).unwrap_or_default();
     card.provenance = Some(Provenance {
-        source: Some(format!("sedge-train {} from {}{teacher}", env!("CARGO_PKG_VERSION"), origin.source)),
+        source: Some(format!(
+            "sedge-train {} from {}{init}{teacher}",
+            env!("CARGO_PKG_VERSION"),
+            origin.source
+        )),
         license: parent.license,
         data: Some(format!("{}, training split sha256:{}", origin.data, origin.data_sha256)),
         seed: Some(origin.seed),
         commit: Some(commit()),
         parent_sha256: start.parent_sha256.clone(),
+        scores: scores.iter().map(|(split, scores)| figure(*split, scores)).collect(),
     });
     // The scales are as they were; the figures measured with the old weights are not.
     card.quantization = before.quantization.clone().map(|mut quantization| {
@@ -55,4 +62,9 @@ pub(super) fn with_card(
     });
     card.store(&mut model);
     model
+}
+
+/// A split's figure as a card has it: hundredths of a percent.
+fn figure(split: Split, scores: &Scores) -> (String, f64) {
+    (format!("{} {}", split.name(), scores.selection_name()), (1e4 * scores.selection()).round() / 100.0)
 }

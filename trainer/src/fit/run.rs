@@ -127,7 +127,7 @@ impl Run<'_> {
         let path = self.folder.checkpoint(&format!("epoch-{epoch}"));
         training.checkpoint().write(&path)?;
         if is_best {
-            self.write_model()?;
+            self.write_model(&[(self.options.validate, scores.clone())])?;
             link_atomic(&path, &self.folder.checkpoint("best"))?;
         }
         link_atomic(&path, &self.folder.checkpoint("last"))?;
@@ -145,8 +145,8 @@ impl Run<'_> {
         })
     }
 
-    /// Writes the present weights (averaged, where they are) as `model.onnx`; gives its SHA-256.
-    fn write_model(&mut self) -> Result<String, FitError> {
+    /// Writes the present weights (averaged, where they are) as `model.onnx`, with what they reach; gives its SHA-256.
+    fn write_model(&mut self, scores: &[(Split, Scores)]) -> Result<String, FitError> {
         let model = self.training.with_average(|network| Ok(network.model()?))?;
         let origin = Origin {
             source: &self.options.model,
@@ -155,7 +155,7 @@ impl Run<'_> {
             seed: self.options.seed,
             teacher: self.teacher.as_ref().map(|hash| format!("sha256:{hash}")),
         };
-        let bytes = with_card(model, &self.start, self.train.examples().as_ref(), &origin).to_bytes();
+        let bytes = with_card(model, &self.start, self.train.examples().as_ref(), &origin, scores).to_bytes();
         write_atomic(&self.folder.model(), &bytes)?;
         Ok(sha256(&bytes))
     }
@@ -185,7 +185,6 @@ impl Run<'_> {
         let best: Checkpoint<State> = Checkpoint::read(&self.folder.checkpoint("best"))?;
         let state = self.training.state.clone();
         self.training.load(&best)?;
-        let model_sha256 = self.write_model()?;
         let test = match open(&self.options.data, Split::Test) {
             Ok(examples) => {
                 let Options { limit, leave_out, .. } = self.options;
@@ -205,6 +204,9 @@ impl Run<'_> {
             let test = test.map(|test| evaluate_at_image_size(network, &test, |_| ())).transpose()?;
             Ok((val, test))
         })?;
+        let mut scores = vec![(self.options.validate, val.clone())];
+        scores.extend(test.clone().map(|test| (Split::Test, test)));
+        let model_sha256 = self.write_model(&scores)?;
         Ok(Outcome {
             epochs: state.epoch,
             best_epoch: best.state.epoch,

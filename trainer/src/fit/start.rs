@@ -24,6 +24,8 @@ pub struct Start {
     pub sha256: String,
     /// SHA-256 of the file that the weights came from; none for drawn ones.
     pub parent_sha256: Option<String>,
+    /// The name of the file that weights were taken from with `init`.
+    pub init: Option<String>,
     /// What was taken from another model.
     pub notes: Vec<String>,
 }
@@ -48,7 +50,7 @@ impl Start {
                 (model, Some(hash))
             }
         };
-        let mut notes = Vec::new();
+        let (mut notes, mut license) = (Vec::new(), None);
         if let Some(init) = init {
             let (from, hash) = read_model(init)?;
             let taken = take(&mut model, &from)?;
@@ -60,14 +62,22 @@ impl Start {
                 taken.kept.len()
             ));
             parent_sha256 = Some(hash);
+            license = Card::of_file(&from, init)?.provenance.and_then(|provenance| provenance.license);
         }
-        let card = Card::of(&model)?;
+        let mut card = match source.starts_with("zoo:") {
+            true => Card::of(&model)?,
+            false => Card::of_file(&model, Path::new(source))?,
+        };
+        if license.is_some() {
+            card.provenance.get_or_insert_default().license = license;
+        }
         let rule = match &card.input {
             Some(rule) => rule.clone(),
             None => usual_rule(&model),
         };
         let sha256 = sha256(&model.to_bytes());
-        Ok(Start { model, card, rule, sha256, parent_sha256, notes })
+        let init = init.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        Ok(Start { model, card, rule, sha256, parent_sha256, init, notes })
     }
 }
 

@@ -84,7 +84,7 @@ impl Trial {
             return Err(FitError::Option("--passes and --batch must be at least 1".to_string()));
         }
         let (graph, model_sha256) = read_model(model)?;
-        let rule = Card::of(&graph)?.input.unwrap_or_else(|| super::start::usual_rule(&graph));
+        let rule = Card::of_file(&graph, model)?.input.unwrap_or_else(|| super::start::usual_rule(&graph));
         let quantized = graph.graph.nodes.iter().any(|node| node.standard_op() == "DequantizeLinear");
         let runner = if quantized && !options.float { Runner::Engine } else { Runner::Graph };
         if runner == Runner::Engine && options.passes > 1 {

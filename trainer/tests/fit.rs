@@ -86,7 +86,7 @@ fn eight_images_are_learnt_by_heart() {
     let hash = record["data"]["train_sha256"].as_str().unwrap();
     assert_eq!(provenance.data.unwrap(), format!("shapes, training split sha256:{hash}"));
     assert!(provenance.seed == Some(0) && provenance.commit.is_some() && provenance.parent_sha256.is_none());
-    let scores = [("test", outcome.test.as_ref().unwrap()), ("val", &outcome.val)];
+    let scores = [("test", outcome.test.as_ref().unwrap()), ("train", &outcome.val)];
     let percent = |scores: &Scores| (1e4 * scores.mean_iou.unwrap()).round() / 100.0;
     let expected = scores.map(|(split, scores)| (format!("{split} mean IoU"), percent(scores)));
     assert!(provenance.scores.into_iter().eq(expected));

@@ -84,7 +84,7 @@ impl ModelArgs {
 
     /// Reads the model and all that is known about it.
     pub fn load(&self) -> anyhow::Result<(Model, Card)> {
-        let beside = self.model.as_deref().and_then(card_beside);
+        let beside = self.model.as_deref().and_then(Card::file_beside);
         let model = read(self.model.as_deref())?;
         self.card.complete(model, beside)
     }

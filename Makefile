@@ -28,9 +28,11 @@ systemd: ## Installs the package on an emulated PC with systemd and checks what 
 results: ## Runs the trainer's experiments; what is done is kept, what was interrupted goes on
 	@scripts/results.sh
 
-models: ## Makes the int8 model that ships from its float model and calibration/
+models: ## Makes the int8 models that ship from their float models and calibration/
 	@cargo run --release --quiet -- convert models/deeplabv3_mnv2_dm05_voc21_257.onnx \
 	    -o models/deeplabv3_mnv2_dm05_voc21_257.int8.onnx --calibration calibration/voc
+	@cargo run --release --quiet -- convert models/cat_unet_mnv2_dm05_256.onnx \
+	    -o models/cat_unet_mnv2_dm05_256.int8.onnx --calibration calibration/feral_cat
 
 bench: ## Runs the criterion benchmarks
 	@cargo bench

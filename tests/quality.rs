@@ -6,7 +6,7 @@ mod program;
 use std::path::PathBuf;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use program::{FLOAT, INT8, fresh_folder, masks, project, run};
+use program::{CAT, CAT_INT8, FLOAT, INT8, fresh_folder, masks, project, run};
 use serde_json::Value;
 
 fn data(path: &str) -> PathBuf {
@@ -16,9 +16,10 @@ fn data(path: &str) -> PathBuf {
 fn main() {
     let arguments = Arguments::from_args();
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, &str, Test); 2] = [
+    let tests: [(&str, &str, Test); 3] = [
         ("a_bird_has_the_same_shape_in_int8", "photos/bird_segmentation.png", bird),
         ("cats_are_found_as_well_in_int8", "feral_cat/META.json", cats),
+        ("the_cat_model_keeps_up_with_its_teacher", "feral_cat/META.json", cat_model),
     ];
     let trials = tests
         .map(|(name, needs, test)| Trial::test(name, test).with_ignored_flag(!data(needs).exists()))
@@ -49,20 +50,21 @@ fn bird() -> Result<(), Failed> {
     if any > 1000 && iou >= IOU_MIN { Ok(()) } else { Err(format!("IoU {iou:.4} over {any} pixels").into()) }
 }
 
+/// A figure of what `sedge eval` says of `model` on feral_cat's test split, by the names of its JSON.
+fn evaluated(model: &str, figure: &str) -> Result<f64, Failed> {
+    let folder = fresh_folder();
+    let arguments = format!("eval --model {model} --data {} --json", data("feral_cat").display());
+    let outcome = run(folder.path(), &arguments);
+    if let Some(failure) = outcome.failure() {
+        return Err(failure.into());
+    }
+    let report: Value = serde_json::from_str(&outcome.out)?;
+    Ok(report.pointer(figure).and_then(Value::as_f64).ok_or_else(|| format!("no {figure}"))?)
+}
+
 fn cats() -> Result<(), Failed> {
     const LOSS_MAX: f64 = 1.0;
-    let mut scores = Vec::new();
-    for model in [FLOAT, INT8] {
-        let folder = fresh_folder();
-        let arguments = format!("eval --model {model} --data {} --json", data("feral_cat").display());
-        let outcome = run(folder.path(), &arguments);
-        if let Some(failure) = outcome.failure() {
-            return Err(failure.into());
-        }
-        let report: Value = serde_json::from_str(&outcome.out)?;
-        scores.push(report["iou_percent"]["cat"].as_f64().ok_or("no IoU of cats")?);
-    }
-    let (float, int8) = (scores[0], scores[1]);
+    let (float, int8) = (evaluated(FLOAT, "/iou_percent/cat")?, evaluated(INT8, "/iou_percent/cat")?);
     println!(
         "feral_cat test: cat IoU float {float:.2} %, int8 {int8:.2} % (at most {LOSS_MAX} points apart)"
     );
@@ -70,5 +72,25 @@ fn cats() -> Result<(), Failed> {
         Ok(())
     } else {
         Err(format!("float {float:.2} %, int8 {int8:.2} %").into())
+    }
+}
+
+/// The student that ships, in int8, beside the teacher that it was distilled from.
+fn cat_model() -> Result<(), Failed> {
+    const LOSS_MAX: f64 = 2.0;
+    const BYTES_MAX: u64 = 1_500_000;
+    let result = std::fs::read_to_string(project("trainer/results/runs/cat-teacher/result.json"))?;
+    let result: Value = serde_json::from_str(&result)?;
+    let teacher = 100.0 * result["test"]["mean_iou"].as_f64().ok_or("no mean IoU of the teacher")?;
+    let (float, int8) = (evaluated(CAT, "/mean_iou_percent")?, evaluated(CAT_INT8, "/mean_iou_percent")?);
+    let bytes = std::fs::metadata(project(CAT_INT8))?.len();
+    println!(
+        "feral_cat test: mean IoU teacher {teacher:.2} %, float {float:.2} %, int8 {int8:.2} % (at most {LOSS_MAX} \
+         points below), {bytes} bytes"
+    );
+    if teacher - int8 <= LOSS_MAX && bytes <= BYTES_MAX {
+        Ok(())
+    } else {
+        Err(format!("teacher {teacher:.2} %, int8 {int8:.2} %, {bytes} bytes").into())
     }
 }

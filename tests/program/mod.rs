@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 pub const FLOAT: &str = "models/deeplabv3_mnv2_dm05_voc21_257.onnx";
 pub const INT8: &str = "models/deeplabv3_mnv2_dm05_voc21_257.int8.onnx";
+pub const CAT: &str = "models/cat_unet_mnv2_dm05_256.onnx";
+pub const CAT_INT8: &str = "models/cat_unet_mnv2_dm05_256.int8.onnx";
 pub const CARD: &str = "models/deeplabv3_mnv2_dm05_voc21_257.card.json";
 pub const CLIP: &str = "clips/demo.avi";
 pub const CALIBRATION: &str = "calibration/voc";

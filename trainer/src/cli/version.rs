@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub struct Args {}
 
 pub fn run(_: Args) -> anyhow::Result<ExitCode> {
-    println!("sedge-train {}", env!("CARGO_PKG_VERSION"));
+    println!("sedge-train {} {}", env!("CARGO_PKG_VERSION"), sedge_train::fit::COMMIT);
     println!("threads {}", tch::get_num_threads());
     match tch::Cuda::device_count() {
         0 => println!("cuda no"),

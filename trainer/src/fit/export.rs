@@ -3,7 +3,7 @@
 use sedge::mask::classes_from_names;
 use sedge::onnx::{Card, Model, Provenance, Task};
 
-use super::{Scores, Start, commit};
+use super::{COMMIT, Scores, Start};
 use crate::data::{Examples, Split};
 
 /// Where the data of a card came from.
@@ -51,7 +51,7 @@ pub(super) fn with_card(
         license: parent.license,
         data: Some(format!("{}, training split sha256:{}", origin.data, origin.data_sha256)),
         seed: Some(origin.seed),
-        commit: Some(commit()),
+        commit: Some(COMMIT.to_string()),
         parent_sha256: start.parent_sha256.clone(),
         scores: scores.iter().map(|(split, scores)| figure(*split, scores)).collect(),
     });

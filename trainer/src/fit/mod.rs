@@ -44,7 +44,7 @@ pub use image_size::evaluate_at_image_size;
 pub use objective::{Context, Objective, Recipe, Supervised};
 pub use options::{Options, Setup};
 pub use outcome::Outcome;
-pub use record::commit;
+pub use record::COMMIT;
 pub use run::{Run, fit};
 pub use scores::Scores;
 pub use start::{Start, read_model};

@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
         let teacher = objective.get("teacher_sha256").and_then(|hash| hash.as_str()).map(str::to_string);
         let record = Record {
             program: format!("sedge-train {}", env!("CARGO_PKG_VERSION")),
-            commit: super::commit(),
+            commit: super::COMMIT.to_string(),
             libtorch: LIBTORCH.to_string(),
             command: setup.command.clone(),
             options: options.clone(),

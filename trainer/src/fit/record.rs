@@ -1,13 +1,16 @@
 //! `run.json`: everything that repeats a run.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{FitError, Folder, Options, write_atomic};
+
+/// The commit that this program was built from, with `-changed` where its sources differed; its version where there was no
+/// repository.
+pub const COMMIT: &str = env!("SEDGE_COMMIT");
 
 /// What `run.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,23 +95,6 @@ fn difference(name: &str, before: &Value, now: &Value) -> Option<(String, String
 /// SHA-256 in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The commit of the repository in which the program lies, with `-changed` where files differ from it; the program's version
-/// where there is none.
-pub fn commit() -> String {
-    let folder = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_path_buf()));
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(folder.as_ref()?).args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
-    };
-    match git(&["rev-parse", "--short=12", "HEAD"]).filter(|commit| !commit.is_empty()) {
-        Some(commit) => match git(&["status", "--porcelain", "--untracked-files=no"]) {
-            Some(changes) if !changes.is_empty() => format!("{commit}-changed"),
-            _ => commit,
-        },
-        None => format!("v{}", env!("CARGO_PKG_VERSION")),
-    }
 }
 
 #[cfg(test)]

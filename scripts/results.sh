@@ -39,6 +39,13 @@ trained() {
             "$program" ${command#*&&} --model "$run/model.onnx" --json </dev/null >"$run/result.json" || return 1
             printf '{"command": "%s", "bytes": %d}\n' "${command# }" "$(stat -c %s "$run/model.onnx")" >"$run/run.json"
             ;;
+        ' sweep '*)
+            # shellcheck disable=SC2086
+            "$program" sweep --out "$run" ${command# sweep} </dev/null || return 1
+            mkdir -p "$kept"
+            cp "$run"/sweep.json "$run"/results.csv "$run"/heatmap.svg "$kept"/
+            return
+            ;;
         *)
             [ ! -e "$run/run.json" ] || resume=--resume
             # shellcheck disable=SC2086
@@ -63,7 +70,7 @@ while IFS='|' read -r name command; do
     case $name in '' | '#'*) continue ;; esac
     wanted "$name" "$@" || continue
     kept=trainer/results/runs/$name
-    if [ -e "$kept/result.json" ]; then
+    if [ -e "$kept/result.json" ] || [ -e "$kept/results.csv" ]; then
         say "== $name: done before"
         continue
     fi

@@ -4,6 +4,7 @@
 With --check it writes nothing and ends with 1 if the file is not what it would write.
 """
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -28,6 +29,12 @@ The same scores of what `sedge convert` made of a run's model, by the integer en
 
 | model | int8 | float | difference | teacher | MB |
 |---|---|---|---|---|---|
+"""
+SWEEPS = """
+## Sweeps
+
+| sweep | runs | scores | best | |
+|---|---|---|---|---|
 """
 
 
@@ -79,20 +86,36 @@ def converted(name):
     return line(f"`{name}`", *cells, f"{run['bytes'] / 1e6:.2f}")
 
 
+def swept(name):
+    """The table's line of a sweep: its best run and its heat map."""
+    with open(RESULTS / "runs" / name / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    score = next(key for key in ("test.mean_iou", "test.accuracy") if key in rows[0])
+    best = max(rows, key=lambda row: float(row[score]))
+    command = json.loads((RESULTS / "runs" / name / "sweep.json").read_text())
+    options = ", ".join(f"{axis['option']} {best[axis['option']]}" for axis in command["grid"]["axes"])
+    values = [100 * float(row[score]) for row in rows]
+    heat_map = f"[heat map](runs/{name}/heatmap.svg)"
+    return line(f"`{name}`", str(len(rows)), f"{min(values):.2f} to {max(values):.2f}", options, heat_map)
+
+
 def names():
     """The experiments that have a result, in the order of their list."""
     for line in (RESULTS / "experiments").read_text().splitlines():
         name = line.split("|")[0].strip()
-        if name and not name.startswith("#") and (RESULTS / "runs" / name / "result.json").exists():
+        if name and not name.startswith("#") and any((RESULTS / "runs" / name).glob("result*")):
             yield name
 
 
 def main():
     """Writes or checks the page."""
     int8 = [name for name in names() if name.endswith("-int8")]
-    page = HEAD + "".join(trained(name) for name in names() if name not in int8)
+    sweeps = [name for name in names() if (RESULTS / "runs" / name / "results.csv").exists()]
+    page = HEAD + "".join(trained(name) for name in names() if name not in int8 + sweeps)
     if int8:
         page += INT8 + "".join(converted(name) for name in int8)
+    if sweeps:
+        page += SWEEPS + "".join(swept(name) for name in sweeps)
     if sys.argv[1:] == ["--check"]:
         if page != PAGE.read_text():
             sys.exit(f"{PAGE.name} is not what its runs say: run scripts/results_table.py")

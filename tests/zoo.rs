@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use libtest_mimic::{Arguments, Failed, Trial};
 use networks::{CONVERTED, Random, blueprint, cases, quantized, randomize};
 use sedge::engine::Session;
-use sedge::onnx::{Model, Tensor};
+use sedge::onnx::{Card, Model, Tensor};
 use sedge::quantize::{self, fold};
 use sedge::zoo::{self, Settings, transfer};
 use tempfile::TempDir;
@@ -48,6 +48,7 @@ fn main() {
     trials.push(Trial::test("init::shipped_deeplab_for_a_student", encoder_from_the_shipped_deeplab));
     trials.push(Trial::test("init::own_network_without_norms", own_network_without_norms));
     trials.push(Trial::test("init::nothing_in_common", nothing_in_common));
+    trials.push(Trial::test("init::card", card_of_a_network_begun_with_another));
     let imagenet = beside("mobilenet_v2_1.0_224_imagenet.onnx");
     for (network, own, stride) in [
         ("unet-mnv2", "encoder.block16.project.conv", None),
@@ -291,6 +292,25 @@ fn own_network_without_norms() -> Result<(), Failed> {
     let input = image(&model, &mut Random(8))?;
     let (ours, theirs) = (Session::new(&model)?.run(&input)?, Session::new(&source)?.run(&input)?);
     close(ours[0].as_f32().unwrap_or_default(), theirs[0].as_f32().unwrap_or_default())
+}
+
+/// The card says what a network was begun with and under which licence, the one beside the file first.
+fn card_of_a_network_begun_with_another() -> Result<(), Failed> {
+    let folder = TempDir::new()?;
+    let new = ["new", "kd-student", "--classes", "4", "--size", "32x32"];
+    sedge(folder.path(), &[&new[..], &["-o", "first.onnx"]].concat())?;
+    let init = [&new[..], &["--init", "first.onnx", "-o"]].concat();
+    sedge(folder.path(), &[&init[..], &["without.onnx"]].concat())?;
+    std::fs::write(folder.path().join("first.card.json"), r#"{"provenance": {"license": "CC-BY-4.0"}}"#)?;
+    sedge(folder.path(), &[&init[..], &["with.onnx"]].concat())?;
+    let source = format!("kd-student of sedge {}, begun with first.onnx", env!("CARGO_PKG_VERSION"));
+    for (file, license) in [("without.onnx", None), ("with.onnx", Some("CC-BY-4.0"))] {
+        let provenance = Card::of(&Model::read(&folder.path().join(file))?)?.provenance.unwrap_or_default();
+        if provenance.license.as_deref() != license || provenance.source.as_ref() != Some(&source) {
+            return Err(format!("{file}: {provenance:?}").into());
+        }
+    }
+    Ok(())
 }
 
 fn nothing_in_common() -> Result<(), Failed> {

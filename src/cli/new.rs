@@ -108,6 +108,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let mut card = Card::of(&model)?;
         if let Some(provenance) = &mut card.provenance {
             let hash = Sha256::digest(&bytes);
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            provenance.source =
+                Some(format!("{} of sedge {}, begun with {file}", args.network, env!("CARGO_PKG_VERSION")));
             provenance.license = Card::of_file(&source, path)?.provenance.and_then(|theirs| theirs.license);
             provenance.parent_sha256 = Some(hash.iter().map(|byte| format!("{byte:02x}")).collect());
         }

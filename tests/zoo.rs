@@ -301,13 +301,21 @@ fn card_of_a_network_begun_with_another() -> Result<(), Failed> {
     sedge(folder.path(), &[&new[..], &["-o", "first.onnx"]].concat())?;
     let init = [&new[..], &["--init", "first.onnx", "-o"]].concat();
     sedge(folder.path(), &[&init[..], &["without.onnx"]].concat())?;
-    std::fs::write(folder.path().join("first.card.json"), r#"{"provenance": {"license": "CC-BY-4.0"}}"#)?;
+    std::fs::write(
+        folder.path().join("first.card.json"),
+        r#"{"labels": ["a", "b", "c", "d"], "provenance": {"license": "CC-BY-4.0"}}"#,
+    )?;
     sedge(folder.path(), &[&init[..], &["with.onnx"]].concat())?;
     let source = format!("kd-student of sedge {}, begun with first.onnx", env!("CARGO_PKG_VERSION"));
     for (file, license) in [("without.onnx", None), ("with.onnx", Some("CC-BY-4.0"))] {
-        let provenance = Card::of(&Model::read(&folder.path().join(file))?)?.provenance.unwrap_or_default();
-        if provenance.license.as_deref() != license || provenance.source.as_ref() != Some(&source) {
-            return Err(format!("{file}: {provenance:?}").into());
+        let card = Card::of(&Model::read(&folder.path().join(file))?)?;
+        let provenance = card.provenance.unwrap_or_default();
+        // Labels are those of a network that was taken whole.
+        let whole = file == "with.onnx";
+        let right =
+            provenance.license.as_deref() == license && (card.labels == ["a", "b", "c", "d"]) == whole;
+        if !right || provenance.source.as_ref() != Some(&source) {
+            return Err(format!("{file}: {provenance:?} {:?}", card.labels).into());
         }
     }
     Ok(())

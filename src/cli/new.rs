@@ -106,13 +106,24 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let source = Model::from_bytes(&path.display().to_string(), &bytes)?;
         let taken = transfer::transfer(&mut model, &source)?;
         let mut card = Card::of(&model)?;
+        let theirs = Card::of_file(&source, path)?;
         if let Some(provenance) = &mut card.provenance {
             let hash = Sha256::digest(&bytes);
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             provenance.source =
                 Some(format!("{} of sedge {}, begun with {file}", args.network, env!("CARGO_PKG_VERSION")));
-            provenance.license = Card::of_file(&source, path)?.provenance.and_then(|theirs| theirs.license);
+            provenance.license = theirs.provenance.as_ref().and_then(|theirs| theirs.license.clone());
             provenance.parent_sha256 = Some(hash.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        if taken.kept.is_empty() {
+            // The same network at another size: its outputs mean what they meant.
+            card = Card {
+                classes: theirs.classes,
+                labels: theirs.labels,
+                input: theirs.input,
+                ..Card::default()
+            }
+            .or(card);
         }
         card.store(&mut model);
         let added = taken
@@ -134,12 +145,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     super::print(&text)
 }
 
+/// Names of a report's line; a whole network has hundreds.
+const SHOWN: usize = 8;
+
 /// What came from another model and what did not.
 fn report(taken: &transfer::Taken, path: &std::path::Path) -> String {
     let mut text = format!("from {}:\n", path.display());
     let mut list = |what: &str, names: &[String]| {
         if !names.is_empty() {
-            text.push_str(&format!("  {} {what}: {}\n", names.len(), names.join(", ")));
+            let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if names.len() > SHOWN { ", ..." } else { "" };
+            text.push_str(&format!("  {} {what}: {shown}{more}\n", names.len()));
         }
     };
     list("tensors of the same name and shape taken", &taken.by_name);

@@ -18,6 +18,7 @@ fn teacher(path: PathBuf) -> Distillation {
         alpha: 0.5,
         temperature: 4.0,
         t_squared: true,
+        conditional: false,
         matches: Vec::new(),
         cache: None,
     }

@@ -32,6 +32,9 @@ pub struct Args {
     /// Leave out the factor T^2
     #[arg(long)]
     no_t_squared: bool,
+    /// Put the label in the teacher's place where the teacher is wrong
+    #[arg(long)]
+    conditional: bool,
     /// Keep the teacher's logits in a folder (by default logits/ in the run's), so that it runs once; where the
     /// augmentation moves images, a segmenter's logits move with them (a classifier runs in every step all the same)
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
@@ -59,6 +62,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         alpha: args.alpha,
         temperature: args.temperature,
         t_squared: !args.no_t_squared,
+        conditional: args.conditional,
         matches: args.matches,
         cache: args.cache_logits.map(|folder| folder.unwrap_or_else(|| out.join("logits"))),
     };

@@ -25,6 +25,10 @@ pub struct Distillation {
     pub temperature: f64,
     /// Multiply the teacher's term by T^2, which keeps its gradients' size (Hinton et al., 2015, section 2).
     pub t_squared: bool,
+    /// The label takes the teacher's place where the teacher is wrong (Meng et al., "Conditional teacher-student learning",
+    /// 2019).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conditional: bool,
     /// Inner tensors to match.
     pub matches: Vec<Match>,
     /// Keep the teacher's logits in this folder.
@@ -52,9 +56,10 @@ impl Recipe for Distillation {
             "distillation": self,
             "teacher_sha256": hash,
             "loss": format!(
-                "{alpha} * labels + {rest} *{square} KL(softmax(teacher/{t}) || softmax(student/{t}))",
+                "{alpha} * labels + {rest} *{square} KL(softmax(teacher/{t}){or_label} || softmax(student/{t}))",
                 alpha = self.alpha,
                 rest = 1.0 - self.alpha,
+                or_label = if self.conditional { " or label" } else { "" },
                 square = if self.t_squared { " T^2 *" } else { "" },
                 t = self.temperature
             ),
@@ -179,7 +184,8 @@ impl Objective for Distilled {
         let from_labels = self.loss.of(&logits, &targets)?.f_mul_scalar(self.rule.alpha)?;
         let temperature = self.rule.temperature;
         let square = if self.rule.t_squared { temperature * temperature } else { 1.0 };
-        let from_teacher = distillation_loss(&logits, &teacher, &targets, self.ignore, temperature)?;
+        let from_teacher =
+            distillation_loss(&logits, &teacher, &targets, self.ignore, temperature, self.rule.conditional)?;
         let mut sum = from_labels.f_add(&from_teacher.f_mul_scalar((1.0 - self.rule.alpha) * square)?)?;
         for (pair, (own, theirs)) in self.pairs.iter().zip(own.iter().zip(&theirs)) {
             sum = sum.f_add(&pair.loss(own, theirs)?)?;
@@ -193,7 +199,8 @@ impl Objective for Distilled {
 }
 
 /// KL(softmax(teacher / T) || softmax(student / T)), a mean over the targets `[N,...]` that are not ignored; logits
-/// `[N,C,...]`. Gradients go to the student alone. 0 where all targets are ignored.
+/// `[N,C,...]`. Where `conditional` and the teacher's largest logit is not the target's, the target alone takes the place of
+/// softmax(teacher / T). Gradients go to the student alone. 0 where all targets are ignored.
 ///
 /// # Errors
 /// What libtorch says.
@@ -203,23 +210,43 @@ pub fn distillation_loss(
     targets: &Tensor,
     ignore: Option<u8>,
     temperature: f64,
+    conditional: bool,
 ) -> Result<Tensor, TchError> {
     let kind = student.f_kind()?;
+    let valid = ignore.map(|ignore| targets.f_ne(i64::from(ignore))).transpose()?;
     let log_softmax = |logits: &Tensor| logits.f_div_scalar(temperature)?.f_log_softmax(1, kind);
-    let (student, teacher) = (log_softmax(student)?, log_softmax(&teacher.f_detach()?)?);
-    let divergence = teacher.f_exp()?.f_mul(&teacher.f_sub(&student)?)?;
+    let (student, mut teacher) = (log_softmax(student)?, log_softmax(&teacher.f_detach()?)?.f_exp()?);
+    if conditional {
+        teacher = corrected(&teacher, targets, valid.as_ref())?;
+    }
+    let divergence = teacher.f_xlogy(&teacher)?.f_sub(&teacher.f_mul(&student)?)?;
     let divergence = divergence.f_sum_dim_intlist(&[1_i64][..], false, kind)?;
-    match ignore {
+    match valid {
         None => divergence.f_mean(kind),
-        Some(ignore) => {
-            let valid = targets.f_ne(i64::from(ignore))?.f_to_kind(kind)?;
+        Some(valid) => {
+            let valid = valid.f_to_kind(kind)?;
             divergence.f_mul(&valid)?.f_sum(kind)?.f_div(&valid.f_sum(kind)?.f_clamp_min(1.0)?)
         }
     }
 }
 
+/// Probabilities `[N,C,...]` with those of the target alone, 1 and 0, wherever another class has the largest.
+fn corrected(probabilities: &Tensor, targets: &Tensor, valid: Option<&Tensor>) -> Result<Tensor, TchError> {
+    let targets = match valid {
+        None => targets.shallow_clone(),
+        // Any class will do where nothing counts.
+        Some(valid) => targets.f_mul(valid)?,
+    };
+    let targets = targets.f_unsqueeze(1)?;
+    let wrong = probabilities.f_argmax(1, true)?.f_ne_tensor(&targets)?;
+    let sure = probabilities.f_zeros_like()?.f_scatter_value(1, &targets, 1.0)?;
+    sure.f_where_self(&wrong, probabilities)
+}
+
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
 
     #[test]
@@ -231,14 +258,29 @@ mod tests {
         let divergence = |p: f64| p * (2.0 * p).ln() + (1.0 - p) * (2.0 * (1.0 - p)).ln();
         let root = 3.0_f64.sqrt();
         for (temperature, p) in [(1.0, 0.75), (2.0, root / (1.0 + root))] {
-            let loss = distillation_loss(&student, &teacher, &targets, Some(255), temperature).unwrap();
+            let loss =
+                distillation_loss(&student, &teacher, &targets, Some(255), temperature, false).unwrap();
             assert!((loss.double_value(&[]) - divergence(p)).abs() < 1e-12, "T {temperature}: {loss:?}");
         }
         let ignored = Tensor::from_slice(&[255_i64, 255]).view([1, 1, 2]);
-        let none = distillation_loss(&student, &teacher, &ignored, Some(255), 2.0).unwrap();
+        let none = distillation_loss(&student, &teacher, &ignored, Some(255), 2.0, true).unwrap();
         assert_eq!(none.double_value(&[]), 0.0);
-        let same = distillation_loss(&teacher, &teacher, &targets, None, 3.0).unwrap();
+        let same = distillation_loss(&teacher, &teacher, &targets, None, 3.0, false).unwrap();
         assert_eq!(same.double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn the_label_stands_in_for_a_teacher_that_is_wrong() {
+        // The student gives both classes 1/2; the teacher 3/4 to the first one: right, wrong, ignored.
+        let student = Tensor::zeros([1, 2, 3], (Kind::Double, Device::Cpu));
+        let teacher = Tensor::from_slice(&[3.0_f64.ln(), 0.0]).view([1, 2, 1]).expand([1, 2, 3], false);
+        let targets = Tensor::from_slice(&[0_i64, 1, 255]).view([1, 3]);
+        let divergence = 0.75 * 1.5_f64.ln() + 0.25 * 0.5_f64.ln();
+        for (conditional, wrong) in [(false, divergence), (true, 2.0_f64.ln())] {
+            let loss = distillation_loss(&student, &teacher, &targets, Some(255), 1.0, conditional).unwrap();
+            let expected = (divergence + wrong) / 2.0;
+            assert!((loss.double_value(&[]) - expected).abs() < 1e-12, "{loss:?}, not {expected}");
+        }
     }
 
     #[test]
@@ -248,7 +290,7 @@ mod tests {
         let teacher = Tensor::from_slice(&[1.0_f64, 0.0, -0.4]).view([1, 3]);
         let targets = Tensor::from_slice(&[0_i64]);
         let temperature = 500.0;
-        let loss = distillation_loss(&student, &teacher, &targets, None, temperature).unwrap();
+        let loss = distillation_loss(&student, &teacher, &targets, None, temperature, false).unwrap();
         (loss * temperature * temperature).backward();
         let found = Vec::<f64>::try_from(student.grad().view([-1])).unwrap();
         let (student, teacher) = ([0.5, -0.25, 0.1], [1.0, 0.0, -0.4]);

@@ -27,12 +27,11 @@ wanted() {
     return 1
 }
 
-# Runs one experiment into the folder $1 and keeps what it says: `convert` and `new` are sedge's, everything else the
-# trainer's.
+# Runs one experiment into the folder $1 and keeps what it says: `convert` is sedge's, everything else the trainer's.
 trained() {
     local run=$1 command=$2 resume=
     case $command in
-        ' convert '* | ' new '*)
+        ' convert '*)
             mkdir -p "$run"
             # shellcheck disable=SC2086
             target/release/sedge ${command%%&&*} -o "$run/model.onnx" </dev/null || return 1

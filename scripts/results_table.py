@@ -30,14 +30,6 @@ The same scores of what `sedge convert` made of a run's model, by the integer en
 | model | int8 | float | difference | teacher | MB |
 |---|---|---|---|---|---|
 """
-RESIZED = """
-## At another size
-
-A run's weights in the same network for images of another size.
-
-| model | score | pixel accuracy |
-|---|---|---|
-"""
 SWEEPS = """
 ## Sweeps
 
@@ -94,12 +86,6 @@ def converted(name):
     return line(f"`{name}`", *cells, f"{run['bytes'] / 1e6:.2f}")
 
 
-def resized(name):
-    """The table's line of a run's weights at another size."""
-    _, result = said(name)
-    return line(f"`{name}`", score(result["scores"]), f"{100 * result['scores']['accuracy']:.2f}")
-
-
 def swept(name):
     """The table's line of a sweep: its best run and its heat map."""
     with open(RESULTS / "runs" / name / "results.csv", newline="") as file:
@@ -125,10 +111,7 @@ def main():
     """Writes or checks the page."""
     int8 = [name for name in names() if name.endswith("-int8")]
     sweeps = [name for name in names() if (RESULTS / "runs" / name / "results.csv").exists()]
-    sizes = [name for name in names() if name not in int8 + sweeps and "data" not in next(said(name))]
-    page = HEAD + "".join(trained(name) for name in names() if name not in int8 + sweeps + sizes)
-    if sizes:
-        page += RESIZED + "".join(resized(name) for name in sizes)
+    page = HEAD + "".join(trained(name) for name in names() if name not in int8 + sweeps)
     if int8:
         page += INT8 + "".join(converted(name) for name in int8)
     if sweeps:

@@ -9,6 +9,7 @@ use sedge_train::fit::{Scores, Stop, Watch};
 
 use super::eval::line;
 use super::fit::stopped;
+use super::print;
 use super::training::{TrainingArgs, summary};
 use super::watch::Terminal;
 
@@ -71,7 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         distill(&options, &setup, &distillation, !args.no_control, out, &mut watch, &Stop::at_signals()?);
     match result {
         Ok(comparison) => {
-            print!("{}", report(&comparison));
+            print(report(&comparison).trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => stopped(error),

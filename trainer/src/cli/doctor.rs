@@ -10,6 +10,8 @@ use sedge_train::doctor::{Examination, Options, html, losses, sheet};
 use sedge_train::fit::Start;
 use sedge_train::graph::Network;
 
+use super::print;
+
 /// Check a data set before training on it; exit code 1 where it has errors
 #[derive(clap::Args)]
 pub struct Args {
@@ -88,9 +90,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         write(path, names.as_bytes())?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        print(serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{report}");
+        print(report.to_string().trim_end())?;
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

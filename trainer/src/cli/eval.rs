@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use sedge_train::data::Split;
 use sedge_train::fit::{Runner, Scores, Trial, TrialOptions};
+
+use super::print;
 use serde_json::json;
 
 /// Measure a model on a split of a data set
@@ -93,14 +95,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         if let Some(uncertainty) = trial.uncertainty {
             value["uncertainty"] = json!(uncertainty);
         }
-        println!("{value:#}");
+        print(format_args!("{value:#}"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{model}, {} of {data}, {} images, in {runner}", args.split, trial.scores.images);
-    print!("{}", table(&trial.scores));
+    let (split, images) = (args.split, trial.scores.images);
+    print(format_args!("{model}, {split} of {data}, {images} images, in {runner}"))?;
+    print(table(&trial.scores).trim_end())?;
     if let Some(uncertainty) = trial.uncertainty {
-        println!("{:>8.4}    mean entropy over {} passes", uncertainty.entropy, args.passes);
-        println!("{:>8.4}    mean variance of the classes' probabilities", uncertainty.variance);
+        print(format_args!("{:>8.4}    mean entropy over {} passes", uncertainty.entropy, args.passes))?;
+        print(format_args!("{:>8.4}    mean variance of the classes' probabilities", uncertainty.variance))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use sedge_train::fit::{FitError, Stop, Supervised, fit};
 
+use super::print;
 use super::training::{TrainingArgs, summary};
 use super::watch::Terminal;
 
@@ -31,7 +32,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     match result {
         Ok(outcome) => {
-            print!("{}", summary(&outcome));
+            print(summary(&outcome).trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => stopped(error),

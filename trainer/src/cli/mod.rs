@@ -9,6 +9,8 @@ mod training;
 mod version;
 mod watch;
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -48,4 +50,13 @@ impl Cli {
 /// An error for options that do not go together: exit code 2.
 fn usage(message: &str) -> anyhow::Error {
     clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
+}
+
+/// Writes `text` and a line's end to standard output; that its reader has gone is no error, as in `... | head`.
+fn print(text: impl Display) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -13,6 +13,8 @@ use sedge_train::sweep::slurm::{self, Request};
 use sedge_train::sweep::{Axis, Cell, Grid, Plan, SweepError, Table};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::print;
+
 /// Run fit or distill for every combination of settings
 ///
 /// Each combination runs into a folder of its own in --out, called by its settings. What is complete (has its result.json)
@@ -154,7 +156,7 @@ fn verdict(outcome: &Outcome) -> ExitCode {
 fn hand_over(plan: &Plan, args: &Args) -> anyhow::Result<ExitCode> {
     let pending = plan.pending();
     if pending.is_empty() {
-        println!("every cell is complete: gather them with --collect");
+        print("every cell is complete: gather them with --collect")?;
         return Ok(ExitCode::SUCCESS);
     }
     let request = Request {
@@ -164,16 +166,16 @@ fn hand_over(plan: &Plan, args: &Args) -> anyhow::Result<ExitCode> {
         program: std::env::current_exe()?,
     };
     let script = slurm::write(plan, &pending, &request)?;
-    println!("{}: {} cells", script.display(), pending.len());
+    print(format_args!("{}: {} cells", script.display(), pending.len()))?;
     if args.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
     match slurm::submit(&script)? {
         Some(job) => {
-            println!(
+            print(format_args!(
                 "job {job}; when it has ended: sedge-train sweep --out {} --collect",
                 plan.folder().display()
-            );
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         None => anyhow::bail!(
@@ -190,12 +192,12 @@ fn collect(plan: &Plan, args: &Args) -> anyhow::Result<()> {
     }
     let csv = plan.folder().join("results.csv");
     fs::write(&csv, table.csv()).with_context(|| format!("cannot write {}", csv.display()))?;
-    println!("{}: {} runs", csv.display(), table.rows.len());
+    print(format_args!("{}: {} runs", csv.display(), table.rows.len()))?;
     let missing = plan.pending();
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().take(5).map(|cell| cell.name.as_str()).collect();
         let more = if missing.len() > names.len() { ", ..." } else { "" };
-        println!("{} cells are not complete: {}{more}", missing.len(), names.join("; "));
+        print(format_args!("{} cells are not complete: {}{more}", missing.len(), names.join("; ")))?;
     }
     for option in &args.axes {
         anyhow::ensure!(
@@ -218,7 +220,7 @@ fn collect(plan: &Plan, args: &Args) -> anyhow::Result<()> {
     if let (Some((down, across)), Some(score)) = (axes, score) {
         let path = plan.folder().join("heatmap.svg");
         heat_map(&path, &table.heat_map(down, across, score))?;
-        println!("{}: {score}", path.display());
+        print(format_args!("{}: {score}", path.display()))?;
     }
     Ok(())
 }
